@@ -1,0 +1,73 @@
+# commonfab. On a bare machine with Python 3.11, git and make, two words are enough:
+#
+#     make demo     a town of five workshops on this computer, in a minute
+#     make test     all tests
+#
+# Both set everything up first, in .venv/ here and nowhere else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SET_UP := .venv/.set-up
+BENCHMARKS = $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py)))
+
+.PHONY: help setup demo test check bench peers sim soak requirements clean
+
+help:
+	@echo "make demo          a town of five workshops, from a design to the finished parts"
+	@echo "make demo KEEP=1   the same, and the town stays to be looked at"
+	@echo "make test          all tests (ARGS=... for pytest)"
+	@echo "make check         formatting, lint, types"
+	@echo "make sim           networks under faults, 200 seeds"
+	@echo "make soak          the same with 10,000 seeds (SEEDS=...) that nobody has tried"
+	@echo "make bench         what it costs"
+	@echo "make peers         the real programs that some tests speak to, into .peers/"
+	@echo "make clean         remove all that these made"
+
+setup: $(SET_UP)
+
+# What pip cannot bring comes first: libp2p needs a compiler, and libgmp.
+$(SET_UP): requirements.txt pyproject.toml
+	@PYTHON=$(PYTHON) sh .ci/system
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@# trio-typing, which comes with libp2p, has types of an old trio that hide trio's own.
+	rm -rf $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/trio-stubs
+	@touch $@
+
+demo: $(SET_UP)
+	$(BIN)/commonfab demo $(if $(KEEP),--keep)
+
+test: $(SET_UP)
+	$(BIN)/pytest $(ARGS)
+
+check: $(SET_UP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+sim: $(SET_UP)
+	$(BIN)/python -m tests.simulation --seeds 200-299
+
+soak: $(SET_UP)
+	first=$$(date +%s); \
+	$(BIN)/python -m tests.simulation --seeds $$first-$$((first + $(or $(SEEDS),10000) - 1))
+
+bench: $(SET_UP)
+	@for each in $(BENCHMARKS); do \
+		echo "== $$each"; $(BIN)/python -m tests.benchmarks.$$each || exit 1; \
+	done
+
+peers: $(SET_UP)
+	@PYTHON=$(PYTHON) sh tests/peers/install.sh
+
+# After a change of the dependencies in pyproject.toml. Wants uv.
+requirements:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet \
+		--output-file requirements.txt
+
+clean:
+	rm -rf .venv .peers .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
