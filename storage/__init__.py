@@ -1,0 +1,1 @@
+"""What a node keeps: blocks under their CIDs, and signed records under their ids."""

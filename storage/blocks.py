@@ -1,0 +1,148 @@
+"""Blocks on disk, one file each, whole or not at all.
+
+    <folder>/blocks/<shard>/<cid>   a block, in a folder named by the CID's last letter but one
+    <folder>/unfinished/            being written; emptied when the store is opened
+    <folder>/damaged/               read back wrong, and moved here
+
+A block is written aside, made durable, moved to its name, and its shard made durable: only
+then is it acknowledged. Every read is checked against the CID. One process at a time; the
+lock is the node's.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from pathlib import Path
+
+from commonfab.protocol.errors import Malformed
+
+from .cid import CID
+from .disk import reporting
+from .ports import BlockDamaged, BlockMissing, check_block
+
+_SHARDS = "abcdefghijklmnopqrstuvwxyz234567"
+
+Sync = Callable[[int], None]
+"""Makes an open file or folder durable, as `os.fsync` does."""
+
+
+class DiskBlockStore:
+    """A `BlockStore` in a folder that it makes if need be."""
+
+    def __init__(self, folder: Path, *, sync: Sync = os.fsync) -> None:
+        self._blocks = folder / "blocks"
+        self._unfinished = folder / "unfinished"
+        self._damaged = folder / "damaged"
+        self._sync = sync
+        self._serial = count()
+        with reporting(str(folder)):
+            self._make_folders()
+            for left in self._unfinished.iterdir():
+                left.unlink()
+
+    def put(self, cid: CID, data: bytes) -> None:
+        self.put_many([(cid, data)])
+
+    def put_many(self, blocks: Iterable[tuple[CID, bytes]]) -> None:
+        written: dict[Path, Path] = {}
+        shards: set[Path] = set()
+        with reporting(str(self._blocks)):
+            try:
+                for cid, data in blocks:
+                    check_block(cid, data)
+                    path = self._path(cid)
+                    shards.add(path.parent)
+                    if path not in written and not _holds(path, data):
+                        written[path] = self._write(data)
+                self._finish(written)
+            except BaseException:
+                for aside in written.values():
+                    aside.unlink(missing_ok=True)
+                raise
+            # Also those of blocks that were here already: they may not be durable yet.
+            for shard in shards:
+                self._sync_path(shard)
+
+    def get(self, cid: CID) -> bytes:
+        path = self._path(cid)
+        with reporting(str(path)):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                raise BlockMissing(cid) from None
+        if not cid.names(data):
+            raise self._put_aside(cid, path)
+        return data
+
+    def has(self, cid: CID) -> bool:
+        return self._path(cid).is_file()
+
+    def delete(self, cid: CID) -> None:
+        with reporting(str(self._blocks)):
+            self._path(cid).unlink(missing_ok=True)
+
+    def cids(self) -> Iterator[CID]:
+        for entry in self._entries():
+            try:
+                yield CID.parse(entry.name)
+            except Malformed:
+                continue  # Not ours: somebody put a file there by hand.
+
+    def size(self) -> int:
+        return sum(entry.stat().st_size for entry in self._entries())
+
+    def _make_folders(self) -> None:
+        shards = [self._blocks / letter for letter in _SHARDS]
+        for folder in (self._unfinished, self._damaged, *shards):
+            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self._blocks, self._blocks.parent, self._blocks.parent.parent):
+            self._sync_path(folder)
+
+    def _write(self, data: bytes) -> Path:
+        aside = self._unfinished / str(next(self._serial))
+        try:
+            with open(aside, "xb", buffering=0) as file:
+                written = 0
+                while written < len(data):
+                    written += file.write(memoryview(data)[written:])
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
+        return aside
+
+    def _finish(self, written: dict[Path, Path]) -> None:
+        # All are written before the first is synced: the disk then works on them together.
+        for aside in written.values():
+            self._sync_path(aside)
+        for path, aside in written.items():
+            os.replace(aside, path)
+
+    def _sync_path(self, path: Path) -> None:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            self._sync(handle)
+        finally:
+            os.close(handle)
+
+    def _put_aside(self, cid: CID, path: Path) -> BlockDamaged:
+        aside = self._damaged / path.name
+        with reporting(str(path)):
+            os.replace(path, aside)
+        return BlockDamaged(cid, str(aside))
+
+    def _entries(self) -> Iterator[os.DirEntry[str]]:
+        with reporting(str(self._blocks)):
+            for letter in _SHARDS:
+                with os.scandir(self._blocks / letter) as entries:
+                    yield from entries
+
+    def _path(self, cid: CID) -> Path:
+        name = str(cid.as_v1())
+        return self._blocks / name[-2] / name
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except FileNotFoundError:
+        return False
