@@ -1,0 +1,98 @@
+"""What a workshop's own machines would take for a request: the numbers of an offer.
+
+The formulas are those of the kernel, in integers and fractions, because an offer is
+signed and two nodes must read the same in it. Whatever is paid or waited for is rounded
+up, energy and CO2e to the nearest unit (SCHED-10).
+"""
+
+from fractions import Fraction
+from math import ceil
+
+from commonfab.protocol.ids import Timestamp
+from commonfab.protocol.limits import LEASE_TERM_MS_MAX
+from commonfab.protocol.records import Capacity, Machine, Request
+from commonfab.protocol.slots import Quote
+
+from . import reasons
+from .factors import WINDOW_MARGIN_MS, WINDOW_MS_PER_S
+from .stock import stock_of
+
+REASON_CHARS_MAX = 1_000
+"""Half of what a refusal may hold."""
+
+_SAYABLE = 2**53
+"""The largest number in a record."""
+
+
+class Quoter:
+    """Knows the machines of this node's own workshop, as its newest capacity record says."""
+
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
+
+    def quote(self, request: Request, now: Timestamp) -> list[Quote] | str:
+        """Return a quote for each machine that fits, or one sentence: why none does."""
+        machines = self._capacity.machines
+        answers = [(machine, self._quote(machine, request, now)) for machine in machines]
+        quotes = [answer for _, answer in answers if isinstance(answer, Quote)]
+        if quotes:
+            return quotes
+        if not answers:
+            return "This workshop has no machines."
+        said = "; ".join(f"{machine.id} {answer}" for machine, answer in answers) + "."
+        if len(said) > REASON_CHARS_MAX:
+            said = said[: REASON_CHARS_MAX - 3] + "..."
+        return said
+
+    def _quote(self, machine: Machine, request: Request, now: Timestamp) -> Quote | str:
+        part, pieces = request.part, request.pieces
+        stock = stock_of(machine)
+        mass_mg = pieces * part.mass_mg
+        if machine.process != part.process:
+            return reasons.process(machine.process, part.process)
+        if _is_too_big(part.bbox_um, machine.volume_um):
+            return reasons.volume(part.bbox_um, machine.volume_um)
+        if part.material not in stock:
+            return reasons.material(sorted(stock), part.material)
+        held_mg, price_per_kg = stock[part.material]
+        if held_mg < mass_mg:
+            return reasons.stock(part.material, held_mg, mass_mg)
+        if not machine.takes_jobs:
+            return reasons.takes_jobs()
+
+        seconds = machine.setup_seconds + Fraction(
+            pieces * part.seconds * 1000, machine.speed_permille
+        )
+        duration_ms = ceil(seconds * round(WINDOW_MS_PER_S.value) + round(WINDOW_MARGIN_MS.value))
+        # The queue may have a gap, or be shorter than this record says, so only a machine
+        # that could not even if it were free is ruled out.
+        if duration_ms > LEASE_TERM_MS_MAX:
+            return reasons.horizon(duration_ms, LEASE_TERM_MS_MAX)
+        if request.by and now + duration_ms > request.by:
+            return reasons.deadline(duration_ms, now + duration_ms - request.by)
+
+        energy_wh = machine.power_w * seconds / 3600
+        quote = Quote(
+            machine=machine.id,
+            duration_ms=duration_ms,
+            price_minor=ceil(
+                seconds * machine.price_minor_per_hour / 3600
+                + Fraction(mass_mg * price_per_kg, 1_000_000)
+            ),
+            currency=self._capacity.currency,
+            machine_seconds=ceil(seconds),
+            mass_mg=mass_mg,
+            energy_mwh=_nearest(energy_wh * 1000),
+            co2e_mg=_nearest(energy_wh * self._capacity.grid_g_per_kwh),
+        )
+        largest = max(quote.price_minor, quote.mass_mg, quote.energy_mwh, quote.co2e_mg)
+        return quote if largest <= _SAYABLE else "would need numbers too large for an offer"
+
+
+def _is_too_big(needed_um: tuple[int, int, int], given_um: tuple[int, int, int]) -> bool:
+    return any(n > g for n, g in zip(sorted(needed_um), sorted(given_um), strict=True))
+
+
+def _nearest(amount: Fraction) -> int:
+    """Return the nearest integer, of two the upper."""
+    return (amount + Fraction(1, 2)).__floor__()

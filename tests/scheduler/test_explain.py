@@ -1,0 +1,178 @@
+"""Why and why not: every machine that does not fit hears every reason."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from commonfab.protocol.limits import LEASE_TERM_MS_MAX
+from commonfab.protocol.records import Machine, Stock
+from commonfab.scheduler import reference
+from commonfab.scheduler.constraints import BLOCKING, Constraint
+from commonfab.scheduler.explain import OTHERS_MAX, explain
+from commonfab.scheduler.explanation import Explanation, Verdict
+from commonfab.scheduler.problem import Want
+from commonfab.scheduler.reference import Known
+from commonfab.scheduler.view import CapacityView
+from commonfab.scheduler.weights import Weights
+from tests.scheduler.worlds import (
+    BERLIN,
+    HAMBURG,
+    HOUR_MS,
+    LASER,
+    NOON,
+    PLYWOOD,
+    a_capacity,
+    a_machine,
+    a_part,
+    a_town,
+    a_view,
+    a_workshop,
+    node,
+    wants_of,
+)
+
+BOB, EVE = node("bob"), node("eve")
+WEIGHTS = Weights()
+ONE = Want(a_part(), 1, BERLIN)
+
+
+def told_of(machine: Machine, want: Want = ONE, view: CapacityView | None = None) -> Verdict:
+    view = view or CapacityView()
+    view.update_workshop(BOB, a_workshop())
+    view.update_capacity(BOB, a_capacity(machine))
+    said = explain(view.snapshot(), want, NOON, WEIGHTS)
+    return (said.best + said.others)[0]
+
+
+@pytest.mark.rule("SCHED-12")
+@pytest.mark.parametrize(
+    ("machine", "want", "sentence"),
+    [
+        (a_machine(process=LASER), ONE, "does laser-cutting, not fff-printing"),
+        (
+            a_machine(volume_um=(100_000, 100_000, 100_000)),
+            ONE,
+            "needs 120 x 80 x 60 mm, has 100 x 100 x 100 mm",
+        ),
+        (
+            a_machine(stock=(Stock(material=PLYWOOD, mass_mg=1, price_minor_per_kg=1),)),
+            ONE,
+            "has plywood, not PLA",
+        ),
+        (a_machine(), Want(a_part(), 21, BERLIN), "has 1000 g of PLA, needs 1050 g"),
+        (a_machine(takes_jobs=False), ONE, "takes no jobs now"),
+        (
+            a_machine(free_at=NOON + LEASE_TERM_MS_MAX),
+            ONE,
+            "would be done in 31 d 1 h; nobody promises more than 31 d 0 h ahead",
+        ),
+        (
+            a_machine(),
+            Want(a_part(), 1, BERLIN, NOON + HOUR_MS),
+            "would bring it in 3 h 06 min, 2 h 06 min too late",
+        ),
+    ],
+)
+def test_a_machine_that_does_not_fit_hears_why(machine: Machine, want: Want, sentence: str) -> None:
+    said = told_of(machine, want)
+
+    assert said.rank == 0
+    assert [obstacle.sentence for obstacle in said.obstacles] == [sentence]
+    assert said.note == sentence
+
+
+@pytest.mark.rule("SCHED-12")
+def test_words_that_ran_out_and_foreign_prices_are_told() -> None:
+    view = CapacityView()
+    view.update_capacity(EVE, a_capacity(a_machine(), until=NOON - 60_000, currency="CHF"))
+
+    said = explain(view.snapshot(), ONE, NOON, WEIGHTS).others[0]
+
+    assert [obstacle.sentence for obstacle in said.obstacles] == [
+        "its word ran out 1 min 00 s ago",
+        "is paid in CHF, not in EUR",
+    ]
+    assert said.unknown == ("has not said where it is; 500 km are assumed",)
+    assert said.distance_m is None
+
+
+def test_the_terms_are_told_in_numbers_and_words() -> None:
+    view = CapacityView()
+    view.update_workshop(EVE, a_workshop(HAMBURG, name="Fabulous"))
+    view.update_capacity(EVE, a_capacity(a_machine(), grid_g_per_kwh=400))
+
+    said = explain(view.snapshot(), ONE, NOON, WEIGHTS).best[0]
+
+    assert (said.owner, said.workshop, said.machine) == (EVE.hex(), "Fabulous", "mk3")
+    assert said.rank == 1
+    assert said.note == "costs least, all counted"
+    assert {term.name: term.words for term in said.terms} == {
+        "machine": "1 h 00 min at 1.50 EUR/h",
+        "material": "50 g of PLA",
+        "transport": "255.3 km, 50 g",
+        "energy": "0.100 kWh",
+        "co2e": "42 g CO2e",
+        "waiting": "there in 9 h 03 min",
+        "lateness": "not late",
+        "trust": "standing 0.50 of 1",
+    }
+    assert said.minor == pytest.approx(sum(term.minor for term in said.terms), abs=0.05)
+    assert (said.seconds, said.energy_wh) == (3_600, 100.0)
+    assert said.arrival_ms > said.ready_ms == NOON + 3_600 * 1_100 + 1_000
+
+
+def test_a_machine_that_fits_hears_what_makes_it_dearer_than_the_best() -> None:
+    view = CapacityView()
+    for author, place in ((BOB, BERLIN), (EVE, HAMBURG)):
+        view.update_workshop(author, a_workshop(place))
+        view.update_capacity(author, a_capacity(a_machine()))
+
+    said = explain(view.snapshot(), ONE, NOON, WEIGHTS, best=1)
+
+    assert [verdict.owner for verdict in said.best] == [BOB.hex()]
+    assert [verdict.rank for verdict in said.others] == [2]
+    assert said.others[0].note == (
+        "costs 7.78 EUR more than the best, all counted; most of it for transport"
+    )
+
+
+@pytest.mark.rule("SCHED-12")
+@given(st.integers(0, 2**32))
+@settings(max_examples=15, deadline=None)
+def test_obstacles_and_ranks_are_those_of_the_reference(seed: int) -> None:
+    town, want = a_town(12, seed), wants_of(1, seed, dated=0.8)[0]
+
+    said = explain(a_view(town).snapshot(), want, NOON, WEIGHTS)
+
+    told = {(v.owner, v.machine): v for v in said.best + said.others}
+    pairs = reference.evaluate(town, want, NOON, WEIGHTS)
+    ranked = reference.top(town, want, NOON, len(pairs), WEIGHTS)
+    for pair in pairs:
+        verdict = told[pair.author.hex(), pair.machine]
+        expected = [each.name for each in Constraint(pair.verdict) & BLOCKING]
+        assert [obstacle.constraint.upper() for obstacle in verdict.obstacles] == expected
+        assert verdict.rank == (ranked.index(pair) + 1 if pair in ranked else 0)
+    assert said.fitting == len(ranked)
+    assert said.obstacles["volume"] == sum(bool(pair.verdict & Constraint.VOLUME) for pair in pairs)
+
+
+def test_many_machines_are_counted_not_told() -> None:
+    machines = (a_machine(id=str(n)) for n in range(OTHERS_MAX + 50))
+    view = a_view([Known(BOB, a_capacity(*machines), a_workshop(), 0.5)])
+
+    said = explain(view.snapshot(), ONE, NOON, WEIGHTS, best=3)
+
+    assert (len(said.best), len(said.others), said.left_out) == (3, OTHERS_MAX, 47)
+
+
+def test_an_explanation_goes_through_json_unchanged() -> None:
+    said = explain(a_view(a_town(5, seed=1)).snapshot(), ONE, NOON, WEIGHTS)
+
+    assert msgspec.json.decode(msgspec.json.encode(said), type=Explanation) == said
+
+
+def test_an_empty_town_is_explained() -> None:
+    said = explain(CapacityView().snapshot(), ONE, NOON, WEIGHTS)
+
+    assert (said.machines, said.fitting, said.best, said.others) == (0, 0, (), ())

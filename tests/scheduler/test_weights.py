@@ -1,0 +1,14 @@
+"""Weights are prices: numbers from 0 up, refused by name otherwise."""
+
+from math import inf, nan
+
+import pytest
+
+from commonfab.protocol.errors import UsageError
+from commonfab.scheduler.weights import Weights
+
+
+@pytest.mark.parametrize("bad", [-1.0, inf, nan])
+def test_a_weight_that_is_no_price_is_refused_by_name(bad: float) -> None:
+    with pytest.raises(UsageError, match=r"carbon_minor_per_kg: .* not a number from 0 up"):
+        Weights(carbon_minor_per_kg=bad)
