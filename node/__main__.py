@@ -1,0 +1,5 @@
+"""`python -m commonfab.node`: the `commonfab` command."""
+
+from .cli import main
+
+main()

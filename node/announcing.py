@@ -1,0 +1,109 @@
+"""Tells others what this workshop is, and what its machines can do now."""
+
+from collections.abc import Sequence
+
+import trio
+
+from commonfab.protocol import events
+from commonfab.protocol.author import Author
+from commonfab.protocol.errors import CommonfabError
+from commonfab.protocol.limits import DAY_MS
+from commonfab.protocol.records import Record, Workshop
+
+from . import clock, config
+from .driver import Driver
+from .fleet import Fleet
+from .journal import Journal
+from .library import Library
+from .transport import Transport
+
+TOPIC = "/commonfab/records/1"
+WORKSHOP_TERM_MS = 30 * DAY_MS
+"""A workshop's record is signed anew when half of its life is over."""
+_FLOOR_S = 2.0
+"""Between two capacity records: however much changes, others hear no more often."""
+
+
+class Announcing:
+    """One for each node."""
+
+    def __init__(
+        self,
+        author: Author,
+        fleet: Fleet,
+        library: Library,
+        driver: Driver,
+        transport: Transport,
+        journal: Journal,
+    ) -> None:
+        self._author = author
+        self._fleet = fleet
+        self._library = library
+        self._driver = driver
+        self._transport = transport
+        self._journal = journal
+        self._changed = trio.Event()
+
+    def capacity_changed(self) -> None:
+        """Say that a machine's queue or state is not what it was."""
+        self._changed.set()
+
+    async def announce(self, record: Record) -> None:
+        """Keep a public record of this node's own, then tell those who are connected."""
+        await self._driver.keep(record)
+        await self._transport.publish(TOPIC, record.data)
+
+    async def run(
+        self,
+        settings: config.Settings,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Renew the workshop's records until cancelled."""
+        is_started = False
+        while True:
+            self._changed = trio.Event()
+            try:
+                await self._renew_workshop(settings)
+                await self._renew_capacity()
+            except CommonfabError as error:
+                self._journal.warn("announcing", str(error))
+            else:
+                self._journal.clear("announcing")
+            if not is_started:
+                is_started = True
+                task_status.started()
+            await trio.sleep(_FLOOR_S)
+            with trio.move_on_after(max(0.0, settings.trade.capacity_s - _FLOOR_S)):
+                await self._changed.wait()
+
+    async def _renew_capacity(self) -> None:
+        machines = frozenset(m.id for m in self._fleet.configured if self._fleet.takes_jobs(m.id))
+        await self._driver.handle(events.MachinesChanged(machines))
+        head = self._author.head("capacity", clock.now())
+        await self.announce(self._author.sign(self._fleet.capacity(head)))
+
+    async def _renew_workshop(self, settings: config.Settings) -> None:
+        now = clock.now()
+        known = self._library.workshops.get(self._author.node)
+        workshop = settings.workshop
+        place = workshop.place_for_others()
+        addresses = self._addresses(settings.network.announce)
+        if known is not None and known.until - now > WORKSHOP_TERM_MS // 2:
+            said = (known.name, known.about, known.place, known.addresses)
+            if said == (workshop.name, workshop.about, place, addresses):
+                return
+        body = Workshop(
+            **self._author.head("workshop", now),
+            until=now + WORKSHOP_TERM_MS,
+            name=workshop.name,
+            about=workshop.about,
+            place=place,
+            addresses=addresses,
+        )
+        await self.announce(self._author.sign(body))
+
+    def _addresses(self, announced: Sequence[str]) -> tuple[str, ...]:
+        own = self._transport.addresses()
+        peer = own[0].rpartition("/p2p/")[2]
+        return tuple(dict.fromkeys([*(f"{a}/p2p/{peer}" for a in announced), *own]))[:16]

@@ -1,0 +1,324 @@
+"""What the command line can ask of a running node: one method a request.
+
+Parameters arrive as decoded JSON and are typed here; answers are the types of answers.py.
+"""
+
+import importlib.metadata
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import trio
+from msgspec import Meta, Struct
+
+from commonfab.protocol.encoding import plain_text
+from commonfab.protocol.errors import UsageError
+from commonfab.protocol.ids import OrderId
+from commonfab.protocol.peer_id import peer_text
+from commonfab.protocol.records import Design, Place, Record
+from commonfab.storage.cid import CID
+
+from . import clock, config, publishing, views
+from .answers import (
+    Connected,
+    DesignLine,
+    Explained,
+    Got,
+    Happening,
+    MachineNow,
+    OrderLine,
+    PeerLine,
+    Published,
+    Status,
+)
+from .control import Handler, Progress
+from .node import Node
+
+ID_PREFIX_MIN = 4
+"""Digits of an id that are enough to name something by."""
+
+
+class _Nothing(Struct, forbid_unknown_fields=True):
+    pass
+
+
+class _Path(Struct, forbid_unknown_fields=True):
+    path: str
+
+
+class _Query(Struct, forbid_unknown_fields=True):
+    query: str = ""
+
+
+class _Which(Struct, forbid_unknown_fields=True):
+    design: str
+
+
+class _Get(Struct, forbid_unknown_fields=True):
+    design: str
+    out: str
+
+
+class _Order(Struct, forbid_unknown_fields=True):
+    design: str
+    quantity: int
+    lat: Annotated[float, Meta(ge=-90, le=90)]
+    lon: Annotated[float, Meta(ge=-180, le=180)]
+    by: int = 0
+
+
+class _WhichOrder(Struct, forbid_unknown_fields=True):
+    order: str = ""
+
+
+class _Address(Struct, forbid_unknown_fields=True):
+    address: str
+
+
+P = TypeVar("P", bound=Struct)
+
+
+class Api:
+    """Answers for one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return the requests by name."""
+        return {
+            "status": _typed(_Nothing, self.status),
+            "publish": _typed(_Path, self.publish),
+            "designs": _typed(_Query, self.designs),
+            "show": _typed(_Which, self.show),
+            "get": _typed(_Get, self.get),
+            "order": _typed(_Order, self.order),
+            "orders": _typed(_WhichOrder, self.orders),
+            "cancel": _typed(_WhichOrder, self.cancel),
+            "explain": _typed(_WhichOrder, self.explain),
+            "peers": _typed(_Nothing, self.peers),
+            "connect": _typed(_Address, self.connect),
+            "machines.reload": _typed(_Nothing, self.reload_machines),
+            "watch": _typed(_Nothing, self.watch),
+        }
+
+    async def status(self, _params: _Nothing, _progress: Progress) -> Status:
+        node = self._node
+        shop, place = node.settings.workshop, node.settings.workshop.place_for_others()
+        size = await trio.to_thread.run_sync(node.blocks.size)
+        return Status(
+            version=importlib.metadata.version("commonfab"),
+            node=peer_text(node.me),
+            name=shop.name,
+            home=str(node.home),
+            lat=shop.lat,
+            lon=shop.lon,
+            place_accuracy_m=place.accuracy_m,
+            started=node.started,
+            now=clock.now(),
+            addresses=node.transport.addresses(),
+            peers=len(node.transport.links()),
+            workshops=len(node.library.workshops),
+            designs=len(node.library.designs),
+            open_orders=sum(not order.is_over() for order in node.buyer.orders()),
+            records=len(node.library),
+            blocks_bytes=size,
+            machines=self._machines(),
+            warnings=node.journal.warnings(),
+        )
+
+    def _machines(self) -> list[MachineNow]:
+        node = self._node
+        held = node.owner.slots()
+        drivers = {machine.id: machine.driver for machine in node.fleet.configured}
+        return [
+            views.machine_now(
+                machine,
+                drivers[machine.id],
+                node.fleet.drivers[machine.id].condition(),
+                [slot for slot in held if slot.offered.machine == machine.id],
+            )
+            for machine in node.fleet.describe(clock.now())
+        ]
+
+    async def publish(self, params: _Path, progress: Progress) -> Published:
+        node = self._node
+        done = await publishing.publish(node, Path(params.path), progress)
+        line = views.design_line(done.record, node.library, is_here=True)
+        notes = list(done.remarks)
+        return Published(design=line, files=done.files, is_new=done.is_new, notes=notes)
+
+    async def designs(self, params: _Query, _progress: Progress) -> list[DesignLine]:
+        words = params.query.casefold().split()
+        found = [r for r in self._node.library.designs.values() if _matches(r, words)]
+        found.sort(key=lambda record: (record.body.at, record.id), reverse=True)
+        return [await self._design_line(record) for record in found]
+
+    async def show(self, params: _Which, _progress: Progress) -> DesignLine:
+        return await self._design_line(self._find_design(params.design))
+
+    async def get(self, params: _Get, progress: Progress) -> Got:
+        node = self._node
+        record = self._find_design(params.design)
+        root = _root(record)
+        await self._fetch(record, progress)
+        files, size = await node.shelf.export(root, Path(params.out))
+        return Got(design=record.id.hex(), folder=params.out, files=files, size_bytes=size)
+
+    async def order(self, params: _Order, _progress: Progress) -> OrderLine:
+        place = Place(lat_udeg=round(params.lat * 1e6), lon_udeg=round(params.lon * 1e6))
+        design = self._find_design(params.design)
+        order = await self._node.ordering.place(design, params.quantity, place, params.by)
+        return self._order_line(order)
+
+    async def orders(self, params: _WhichOrder, _progress: Progress) -> list[OrderLine]:
+        if params.order:
+            return [self._order_line(self._find_order(params.order))]
+        return [views.order_line(state, self._node.library) for state in self._node.buyer.orders()]
+
+    async def cancel(self, params: _WhichOrder, _progress: Progress) -> OrderLine:
+        order = self._find_order(params.order)
+        await self._node.ordering.cancel(order)
+        return self._order_line(order)
+
+    async def explain(self, params: _WhichOrder, _progress: Progress) -> Explained:
+        state = self._node.buyer.order(self._find_order(params.order))
+        return self._node.ordering.explained(state.order)
+
+    async def peers(self, _params: _Nothing, _progress: Progress) -> list[PeerLine]:
+        node = self._node
+        links = {link.peer: link for link in node.transport.links()}
+        lines: list[PeerLine] = []
+        for peer in dict.fromkeys([*links, *node.library.workshops]):
+            if peer == node.me:
+                continue
+            link, last = links.get(peer), node.syncing.last.get(peer)
+            lines.append(
+                PeerLine(
+                    node=peer_text(peer),
+                    name=node.library.name_of(peer),
+                    is_connected=link is not None,
+                    address=link.address if link else "",
+                    inbound=link.inbound if link else False,
+                    since=node.linked_since.get(peer, 0),
+                    last_sync=last.at if last else 0,
+                    last_sync_new=last.new if last else 0,
+                    records=node.library.count_by(peer),
+                    rejected=node.journal.rejected(peer),
+                )
+            )
+        return lines
+
+    async def connect(self, params: _Address, _progress: Progress) -> Connected:
+        peer = await self._node.acquaintance.connect(params.address)
+        await self._node.syncing.with_peer(peer)
+        return Connected(node=peer_text(peer), name=self._node.library.name_of(peer))
+
+    async def reload_machines(self, _params: _Nothing, _progress: Progress) -> list[MachineNow]:
+        """Take over the machines that the settings file has now."""
+        node = self._node
+        node.fleet.configure(config.load(node.home.config, node.environment))
+        node.announcing.capacity_changed()
+        return self._machines()
+
+    async def watch(self, _params: _Nothing, progress: Progress) -> Happening:
+        """Tell what happens, until nobody listens any more."""
+        with self._node.journal.watched() as happenings:
+            async for happening in happenings:
+                await progress(happening)
+        raise AssertionError("the journal does not end")
+
+    async def _design_line(self, record: Record) -> DesignLine:
+        is_here = await self._node.shelf.look(_root(record))
+        return views.design_line(record, self._node.library, is_here=is_here)
+
+    async def _fetch(self, record: Record, progress: Progress) -> None:
+        """Fetch a design's files, and tell how far it is while that goes on."""
+        node = self._node
+        state: dict[str, int] = {}
+
+        def note(done: int, known: int, size: int) -> None:
+            state.update(blocks=done, blocks_known=known, bytes=size)
+
+        async def tell() -> None:
+            while True:
+                await trio.sleep(_PROGRESS_S)
+                if state:
+                    await progress(dict(state))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tell)
+            await node.shelf.fetch(_root(record), node.holders(record), note)
+            nursery.cancel_scope.cancel()
+
+    def _order_line(self, order: OrderId) -> OrderLine:
+        return views.order_line(self._node.buyer.order(order), self._node.library)
+
+    def _find_design(self, which: str) -> Record:
+        """Return the design with this name, part of a name, id, or start of an id.
+
+        Of several with one name, it is the newest.
+        """
+        designs = self._node.library.designs
+        wanted = which.casefold()
+        names = (wanted, f"design/{wanted}")
+        by_name = [
+            record
+            for record in designs.values()
+            if _design(record).name.casefold() in names or _design(record).stream in names
+        ]
+        if by_name:
+            return max(by_name, key=lambda record: (record.body.at, record.id))
+        found = [r for i, r in designs.items() if _starts(i, which)]
+        if not found:
+            found = [r for r in designs.values() if wanted in _design(r).name.casefold()]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UsageError(f"{which}: {len(found)} designs fit; give more of the name or id")
+        raise UsageError(f"{which}: no such design is known here; see: commonfab designs")
+
+    def _find_order(self, which: str) -> OrderId:
+        orders = [OrderId(state.order.order) for state in self._node.buyer.orders()]
+        found = [order for order in orders if _starts(order, which)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UsageError(f"{which}: {len(found)} orders begin with it; give more of the id")
+        raise UsageError(f"{which}: no such order here; see: commonfab orders")
+
+
+_PROGRESS_S = 0.2
+
+
+def _typed(
+    kind: type[P], method: Callable[[P, Progress], Awaitable[Struct | Sequence[Struct]]]
+) -> Handler:
+    async def handler(params: dict[str, Any], progress: Progress) -> Struct | Sequence[Struct]:
+        try:
+            typed = msgspec.convert(params, kind, strict=True)
+        except msgspec.ValidationError as error:
+            raise UsageError(str(error)) from error
+        return await method(typed, progress)
+
+    return handler
+
+
+def _starts(identifier: bytes, which: str) -> bool:
+    return len(which) >= ID_PREFIX_MIN and identifier.hex().startswith(which.lower())
+
+
+def _design(record: Record) -> Design:
+    assert isinstance(record.body, Design)
+    return record.body
+
+
+def _root(record: Record) -> CID:
+    return CID.from_bytes(_design(record).root)
+
+
+def _matches(record: Record, words: list[str]) -> bool:
+    design = _design(record)
+    text = " ".join((design.name, design.function, design.licence, *(p.name for p in design.parts)))
+    return all(word in plain_text(text).casefold() for word in words)

@@ -1,0 +1,1 @@
+"""Machines: the port that every driver implements, and the drivers."""

@@ -1,0 +1,176 @@
+"""The driver: what is kept comes before what is said, also when the disk is full."""
+
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+import trio
+
+from commonfab.node import clock
+from commonfab.node.driver import Driver
+from commonfab.node.journal import Journal
+from commonfab.node.library import Library
+from commonfab.protocol.admission import Admission
+from commonfab.protocol.author import Author
+from commonfab.protocol.ids import NodeId, Timestamp
+from commonfab.protocol.lease_buyer import Buyer
+from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.peer import Peer
+from commonfab.protocol.records import Design, Offer, Order, Record, Request
+from commonfab.protocol.slots import Quote
+from commonfab.scheduler.placement import Planner
+from commonfab.storage.memory import MemoryRecordStore
+from commonfab.storage.ports import StoredRecord, StoreFull
+from tests.builders import a_design, a_request
+from tests.protocol.signers import ALICE, BOB
+
+
+class FillingStore(MemoryRecordStore):
+    """A store on a disk that can be full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_full = False
+
+    def put_many(self, rows: Iterable[StoredRecord]) -> list[StoredRecord]:
+        if self.is_full:
+            raise StoreFull("records.sqlite")
+        return super().put_many(rows)
+
+
+class OneMachine:
+    """Quotes an hour for whatever is asked."""
+
+    def quote(self, request: Request, now: Timestamp) -> list[Quote] | str:
+        return [Quote("mk", 3_600_000, 100, "EUR", 3000, 5000, 100_000, 30_000)]
+
+
+@dataclass
+class Hands:
+    """Writes down what the driver asks to be done, and what was on the disk by then."""
+
+    store: MemoryRecordStore
+    sent: list[Record] = field(default_factory=list[Record])
+    kept_first: list[bool] = field(default_factory=list[bool])
+    kept_records: list[Record] = field(default_factory=list[Record])
+
+    def send(self, to: NodeId, record: Record) -> None:
+        self.sent.append(record)
+        self.kept_first.append(self.store.has(record.id))
+
+    def kept(self, record: Record) -> None:
+        self.kept_records.append(record)
+
+    def prepare(self, request: Record) -> None: ...
+
+    def run_job(self, machine: str, lease: Record, request: Record) -> None: ...
+
+    def resume_job(self, machine: str, lease: Record) -> None: ...
+
+    def stop_job(self, machine: str, reason: str) -> None: ...
+
+    async def planned(
+        self, order: Order, design: Design, jobs: Sequence[tuple[int, int]]
+    ) -> None: ...
+
+    def capacity_changed(self) -> None: ...
+
+
+@dataclass
+class Bench:
+    store: FillingStore
+    hands: Hands
+    journal: Journal
+    library: Library
+    driver: Driver
+
+    def offers(self) -> list[Record]:
+        return [record for record in self.hands.sent if isinstance(record.body, Offer)]
+
+
+def a_new_request() -> Record:
+    """Return a request that Alice has just sent to Bob."""
+    now = clock.now()
+    return a_request(to=BOB.node, at=now, seq=now, until=now + 60_000)
+
+
+@asynccontextmanager
+async def a_driver() -> AsyncGenerator[Bench]:
+    """Run Bob's driver for a block."""
+    store, journal = FillingStore(), Journal()
+    library, hands = Library(store), Hands(store)
+    author = Author(BOB)
+    owner = Owner(author, OneMachine())
+    peer = Peer(BOB.node, Admission(), owner, Buyer(author, Planner(library.view)))
+    driver = Driver(peer, library, hands, journal)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(driver.run)
+        yield Bench(store, hands, journal, library, driver)
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_offer_is_on_the_disk_before_it_is_sent() -> None:
+    async with a_driver() as bob:
+        await bob.driver.receive(ALICE.node, [a_new_request().data])
+
+        assert len(bob.offers()) == 1
+        assert all(bob.hands.kept_first)
+
+
+async def test_nothing_is_said_while_the_disk_is_full() -> None:
+    async with a_driver() as bob:
+        bob.store.is_full = True
+
+        with pytest.raises(StoreFull, match=r"records\.sqlite"):
+            await bob.driver.receive(ALICE.node, [a_new_request().data])
+
+        assert bob.hands.sent == []
+        assert "records.sqlite" in bob.journal.warnings()[0]
+
+
+async def test_when_there_is_room_again_what_was_not_kept_is_kept_and_said() -> None:
+    request = a_new_request()
+    async with a_driver() as bob:
+        bob.store.is_full = True
+        with pytest.raises(StoreFull):
+            await bob.driver.receive(ALICE.node, [request.data])
+        bob.store.is_full = False
+
+        await bob.driver.receive(ALICE.node, [request.data])
+
+        assert len(bob.offers()) == 1
+        assert all(bob.hands.kept_first)
+        assert bob.store.has(request.id)
+        assert bob.journal.warnings() == []
+
+
+async def test_a_public_record_that_could_not_be_kept_may_come_again() -> None:
+    design = a_design(ALICE)
+    async with a_driver() as bob:
+        bob.store.is_full = True
+        with pytest.raises(StoreFull):
+            await bob.driver.receive(ALICE.node, [design.data])
+        assert design.id not in bob.library.designs
+        bob.store.is_full = False
+
+        assert await bob.driver.receive(ALICE.node, [design.data]) == 1
+
+        assert design.id in bob.library.designs
+
+
+async def test_the_same_record_twice_is_new_once() -> None:
+    design = a_design(ALICE)
+    async with a_driver() as bob:
+        assert await bob.driver.receive(ALICE.node, [design.data, design.data]) == 1
+        assert await bob.driver.receive(ALICE.node, [design.data]) == 0
+
+
+async def test_a_forged_record_is_counted_against_who_sent_it() -> None:
+    design = a_design(ALICE)
+    forged = design.data[:-1] + bytes([design.data[-1] ^ 1])
+    async with a_driver() as bob:
+        assert await bob.driver.receive(ALICE.node, [forged]) == 0
+
+        assert bob.journal.rejected(ALICE.node) == 1
+        assert len(bob.library) == 0
