@@ -1,0 +1,190 @@
+"""What must be true of the whole world after every step, whatever went wrong.
+
+They see what no node sees: what every node has said, made and kept, also before it crashed.
+A breach raises `Breach`, which says what and where.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from commonfab.protocol.attempts import Done, Dropped, JobState, OrderState
+from commonfab.protocol.ids import NodeId, OrderId, RecordId, short
+from commonfab.protocol.lease_buyer import Buyer
+from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.records import (
+    Grant,
+    Job,
+    Lease,
+    Offer,
+    Order,
+    Receipt,
+    Record,
+    Release,
+    Request,
+)
+
+Key = tuple[bytes, int]
+"""An order and one of its jobs."""
+
+
+class Breach(AssertionError):
+    """Something that must never be."""
+
+
+@dataclass(frozen=True)
+class _Promise:
+    """A window on a machine that its owner has offered or leased, and not given up."""
+
+    machine: tuple[NodeId, str]
+    start: int
+    end: int
+
+
+class Checkers:
+    """One for each run."""
+
+    def __init__(self, honest: Iterable[NodeId], signed: set[RecordId]) -> None:
+        self._honest = frozenset(honest)
+        self._signed = signed
+        self._promises: dict[RecordId, _Promise] = {}
+        """By request."""
+        self._request_of: dict[RecordId, RecordId] = {}
+        self._grants: dict[tuple[NodeId, Key, int], RecordId] = {}
+        self._asked: dict[tuple[NodeId, Key], tuple[int, dict[NodeId, RecordId]]] = {}
+        self._runs: dict[tuple[Key, int], RecordId] = {}
+        self._orders: dict[NodeId, dict[OrderId, tuple[Job, ...]]] = {}
+        self._job_seen: dict[Key, tuple[int, int]] = {}
+        self.lease_of: dict[Key, list[RecordId]] = {}
+        """The leases that a machine has begun, by job."""
+
+    # What nodes do.
+
+    def accepted(self, record: Record) -> None:
+        """A node believes a record."""
+        if record.id not in self._signed:
+            raise Breach(f"a {record.kind} was accepted that {short(record.author)} never signed")
+
+    def convicted(self, other: Record) -> None:
+        """A node takes this and another record for proof against their author."""
+        self.accepted(other)
+        if other.author in self._honest:
+            raise Breach(f"{short(other.author)} is honest and signed two records for one place")
+
+    def acknowledged(self, buyer: NodeId, order: Order) -> None:
+        """An order is on its buyer's disk, and the person was told so."""
+        self._orders.setdefault(buyer, {})[OrderId(order.order)] = order.jobs
+
+    def kept(self, node: NodeId, record: Record) -> None:
+        """A record is on a node's disk, for good."""
+        if record.id not in self._signed:
+            raise Breach(f"a {record.kind} was kept that {short(record.author)} never signed")
+        match record.body:
+            case Release(about=about) if record.author == node:
+                self._give_up(RecordId(about))
+            case Receipt(lease=lease, statement="made" | "failed") if record.author == node:
+                self._give_up(RecordId(lease))
+            case _:
+                pass
+
+    def said(self, node: NodeId, record: Record) -> None:
+        """A node has sent a letter of its own. What was said cannot be unsaid."""
+        match record.body:
+            case Offer() as offer:
+                window = _Promise((node, offer.machine), offer.start, offer.end)
+                self._promise(record, RecordId(offer.request), window)
+            case Lease() as lease:
+                window = _Promise((node, lease.machine), lease.start, lease.end)
+                self._promise(record, RecordId(lease.request), window)
+            case Grant() as grant:
+                self._granted(node, record, grant)
+            case Request() as request:
+                self._requested(node, record, request)
+            case _:
+                pass
+
+    def began(self, lease: Record) -> None:
+        """A machine begins what a lease says."""
+        body = lease.body
+        assert isinstance(body, Lease)
+        key = (body.order, body.job)
+        if self._runs.setdefault((key, body.epoch), lease.id) != lease.id:
+            raise Breach(f"job {_name(key)} was begun twice in epoch {body.epoch}")
+        leases = self.lease_of.setdefault(key, [])
+        if lease.id not in leases:
+            leases.append(lease.id)
+
+    def stepped(self, node: NodeId, owner: Owner, buyer: Buyer) -> None:
+        """A node has carried out all that one event asked for."""
+        self._check_slots(owner)
+        self._check_orders(node, buyer)
+
+    # What must hold.
+
+    def _promise(self, record: Record, request: RecordId, window: _Promise) -> None:
+        if record.id in self._request_of:
+            return  # Said again; it may be over by now.
+        self._request_of[record.id] = request
+        for other_request, other in self._promises.items():
+            if other_request == request or other.machine != window.machine:
+                continue
+            if window.start < other.end and other.start < window.end:
+                raise Breach(
+                    f"{short(window.machine[0])} promised {window.machine[1]} twice for one time"
+                )
+        self._promises[request] = window
+
+    def _give_up(self, about: RecordId) -> None:
+        request = self._request_of.get(about)
+        if request is not None:
+            self._promises.pop(request, None)
+
+    def _granted(self, node: NodeId, record: Record, grant: Grant) -> None:
+        key = (node, (grant.order, grant.job), grant.epoch)
+        if self._grants.setdefault(key, record.id) != record.id:
+            raise Breach(f"two grants for job {_name(key[1])} in epoch {grant.epoch}")
+
+    def _requested(self, node: NodeId, record: Record, request: Request) -> None:
+        key = (node, (request.order, request.job))
+        epoch, asked = self._asked.get(key, (0, {}))
+        if request.epoch > epoch:
+            self._asked[key] = (request.epoch, {NodeId(request.to): record.id})
+        elif request.epoch < epoch or asked.setdefault(NodeId(request.to), record.id) != record.id:
+            raise Breach(f"epoch {request.epoch} of job {_name(key[1])} was asked for twice")
+
+    def _check_slots(self, owner: Owner) -> None:
+        last: dict[str, int] = {}
+        for slot in owner.slots():
+            if slot.is_alive():
+                offer = slot.offered
+                if offer.start < last.get(offer.machine, 0):
+                    raise Breach(f"two slots on {offer.machine} overlap")
+                last[offer.machine] = offer.end
+
+    def _check_orders(self, node: NodeId, buyer: Buyer) -> None:
+        known = {OrderId(state.order.order): state for state in buyer.orders()}
+        for identifier, jobs in self._orders.get(node, {}).items():
+            state = known.get(identifier)
+            if state is None or len(state.jobs) != len(jobs):
+                raise Breach(f"order {identifier.hex()[:8]} is forgotten")
+            for job, wanted in zip(state.jobs, jobs, strict=True):
+                self._check_job(identifier, job, wanted, state)
+
+    def _check_job(self, order: OrderId, job: JobState, wanted: Job, state: OrderState) -> None:
+        key = (order, job.index)
+        epoch, made = self._job_seen.get(key, (0, 0))
+        if job.epoch < epoch:
+            raise Breach(f"job {_name(key)} fell back from epoch {epoch} to {job.epoch}")
+        if job.made() < made:
+            raise Breach(f"{made - job.made()} pieces of job {_name(key)} are lost")
+        self._job_seen[key] = (job.epoch, job.made())
+        told = [min(a.receipt.pieces, a.pieces) for a in job.attempts if a.receipt]
+        if job.made() != sum(told):
+            raise Breach(f"pieces of job {_name(key)} without a receipt")
+        if isinstance(job.state, Done) and job.made() < wanted.pieces:
+            raise Breach(f"job {_name(key)} is done with {job.made()} of {wanted.pieces} pieces")
+        if isinstance(job.state, Dropped) and not state.is_cancelled:
+            raise Breach(f"job {_name(key)} was dropped, and nobody cancelled the order")
+
+
+def _name(key: Key) -> str:
+    return f"{key[0].hex()[:8]}/{key[1]}"

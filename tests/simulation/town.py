@@ -1,0 +1,300 @@
+"""The town of a run: its workshops, its orders, its troubles; and what must be true at the end."""
+
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+from commonfab.protocol.attempts import Done, Dropped, OrderState, Waiting
+from commonfab.protocol.ids import OrderId
+from commonfab.protocol.records import (
+    Design,
+    Job,
+    Machine,
+    Order,
+    Part,
+    Place,
+    Record,
+    Stock,
+    Workshop,
+    sign,
+)
+from commonfab.protocol.slots import Reported
+
+from .trade import can_make
+
+if TYPE_CHECKING:
+    from .node import Node
+    from .world import World
+
+NODES = 50
+WORKSHOPS = 16
+BUYERS = 10
+DESIGNS = 5
+ORDERS_MIN, ORDERS_MAX = 10, 24
+PRINTING, LASER = "fff-printing", "laser-cutting"
+PLA, PLYWOOD = "PLA", "plywood"
+"""Few can cut plywood, and they may be those that go silent."""
+
+
+def machines(random: Random) -> list[list[Machine]]:
+    """Return the machines of each node; those that only buy have none."""
+    cutters = random.sample(range(WORKSHOPS), 2)
+    return [
+        [
+            _machine(random, f"m{number}", LASER if index in cutters and not number else PRINTING)
+            for number in range(random.randint(1, 2) if index < WORKSHOPS else 0)
+        ]
+        for index in range(NODES)
+    ]
+
+
+def set_up(world: "World") -> None:
+    """Start all nodes, and lay out all that will happen to them."""
+    random, faults = world.random, world.faults
+    for node in world.nodes:
+        world.set_clock(node)
+        node.start()
+        world.after(random.randrange(5_000), partial(_introduce, world, node))
+        world.every(world.sync_every_ms, partial(world.session, node))
+        if node.machines:
+            world.every(world.publish_every_ms, partial(_publish, node))
+    buyers = random.sample(world.nodes, BUYERS)
+    for number in range(random.randint(ORDERS_MIN, ORDERS_MAX)):
+        at_ms = random.randint(60_000, faults.until_ms)
+        world.at(at_ms, partial(_order, world, random.choice(buyers), number))
+    _lay_out_troubles(world)
+
+
+def _lay_out_troubles(world: "World") -> None:
+    random, faults = world.random, world.faults
+    workshops = world.nodes[:WORKSHOPS]
+
+    def sometime() -> int:
+        return random.randrange(faults.until_ms)
+
+    for _ in range(faults.crashes):
+        world.at(sometime(), partial(world.kill, random.choice(world.nodes)))
+    for _ in range(faults.clock_jumps):
+        world.at(sometime(), partial(world.jump_clock, random.choice(world.nodes)))
+    for node in random.sample(workshops, faults.silent):
+        world.at(sometime(), partial(world.silence, node))
+    for _ in range(faults.retired):
+        node = random.choice(workshops)
+        machine, at_ms = random.choice(node.machines).id, sometime()
+        world.at(at_ms, partial(_take_off, node, machine, takes_jobs=False))
+        world.at(
+            at_ms + random.randrange(120_000), partial(_take_off, node, machine, takes_jobs=True)
+        )
+    for _ in range(faults.cuts):
+        part = frozenset(random.sample(range(NODES), random.randint(1, NODES // 2)))
+        at_ms = sometime()
+        world.at(at_ms, partial(world.cut, part, is_lopsided=random.random() < 0.3))
+        world.at(at_ms + random.randrange(180_000), world.heal)
+    if faults.cheats:
+        world.every(int(1000 / faults.cheats), world.cheat)
+        world.every(30_000, world.advertise)
+
+
+# What people do.
+
+
+def _introduce(world: "World", node: "Node") -> None:
+    if node.is_up and node.machines:
+        place = _somewhere(world.random)
+        head = node.author.head("workshop", node.now())
+        node.keep(sign(Workshop(**head, name=f"workshop {node.index}", place=place), node.signer))
+    if node.is_up and node.machines:
+        node.publish_capacity()
+
+
+def _publish(node: "Node") -> None:
+    if node.is_up:
+        node.publish_capacity()
+
+
+def _take_off(node: "Node", machine: str, *, takes_jobs: bool) -> None:
+    if node.is_up:
+        node.take_off(machine, takes_jobs=takes_jobs)
+
+
+def _order(world: "World", buyer: "Node", number: int) -> None:
+    if buyer.is_silent:
+        return
+    if not buyer.is_up:
+        world.after(10_000, partial(_order, world, buyer, number))
+        return
+    random = world.random
+    design = _design(random, buyer, number)
+    if design is None:
+        return
+    assert isinstance(design.body, Design)
+    part = design.body.parts[0]
+    order = OrderId(random.randbytes(16))
+    jobs = tuple(
+        Job(part=part.name, pieces=random.randint(1, 6)) for _ in range(random.randint(1, 4))
+    )
+    record = sign(
+        Order(
+            **buyer.author.head(f"order/{number}", buyer.now()),
+            order=order,
+            design=design.id,
+            quantity=sum(job.pieces for job in jobs),
+            place=_somewhere(random),
+            jobs=jobs,
+            grace_ms=random.randint(5_000, 60_000),
+        ),
+        buyer.signer,
+    )
+    world.tell(f"{buyer.index:2} orders {order.hex()[:8]} in {len(jobs)} jobs")
+    if buyer.place(record, design):
+        world.orders.append((buyer, order))
+        if random.random() < 0.1:
+            world.after(random.randrange(300_000), partial(_cancel, world, buyer, order))
+
+
+def _design(random: Random, buyer: "Node", number: int) -> Record | None:
+    """Return a design that the buyer knows, or a new one; None if it died of keeping it."""
+    known = [record for record in buyer.library.values() if isinstance(record.body, Design)]
+    if len(known) >= DESIGNS:
+        return random.choice(sorted(known, key=lambda record: record.id))
+    design = sign(
+        Design(
+            **buyer.author.head(f"design/{number}", buyer.now()),
+            name=f"design {number}",
+            version="1",
+            licence="CC0-1.0",
+            licensor="everybody",
+            function="is made",
+            root=b"\x01\x55\x12\x20" + bytes(32),
+            manifest="okh.toml",
+            parts=(_part(random),),
+            size_bytes=1,
+        ),
+        buyer.signer,
+    )
+    return design if buyer.keep(design) else None
+
+
+def _cancel(world: "World", buyer: "Node", order: OrderId) -> None:
+    if buyer.is_up:
+        world.tell(f"{buyer.index:2} cancels {order.hex()[:8]}")
+        buyer.cancel(order)
+
+
+# What must be true at the end.
+
+
+def unfinished(world: "World") -> list[str]:
+    """Return what still goes on and should come to an end."""
+    return [*_open_orders(world), *_open_slots(world)]
+
+
+def check_ended(world: "World") -> None:
+    """Raise `AssertionError` unless all orders and slots are over and all pieces accounted for."""
+    left = unfinished(world)
+    assert not left, f"still open: {', '.join(left)}"
+    for node, order in world.orders:
+        if not node.is_silent:
+            _check_pieces(world, node, order)
+
+
+def all_know_the_same(world: "World") -> bool:
+    """Tell whether all nodes know the same of the public records that do not expire."""
+    known = {
+        frozenset(i for i, record in node.library.items() if not record.body.until)
+        for node in world.nodes
+        if node.is_up
+    }
+    return len(known) == 1
+
+
+def _open_orders(world: "World") -> list[str]:
+    left: list[str] = []
+    for node, order in world.orders:
+        state = _state(node, order) if node.is_up else None
+        if state is None:
+            left += [] if node.is_silent else [f"{node.index} is down"]
+            continue
+        for job in state.jobs:
+            is_over = isinstance(job.state, Done | Dropped)
+            is_waiting = isinstance(job.state, Waiting)
+            if not is_over and (not is_waiting or _may_be_made(world, job.part)):
+                left.append(f"{order.hex()[:8]}/{job.index} {type(job.state).__name__}")
+    return left
+
+
+def _state(buyer: "Node", order: OrderId) -> OrderState:
+    return next(s for s in buyer.peer.buyer.orders() if s.order.order == order)
+
+
+def _may_be_made(world: "World", part: Part) -> bool:
+    return any(
+        node.is_up and any(can_make(machine, part) for machine in node.machines)
+        for node in world.nodes
+    )
+
+
+def _open_slots(world: "World") -> list[str]:
+    left: list[str] = []
+    for node in world.nodes:
+        if not node.is_up:
+            continue
+        for slot in node.peer.owner.slots():
+            if isinstance(slot.state, Reported) and not world.answers(slot.buyer):
+                continue  # It will be told for a month, and holds no machine.
+            left.append(f"a slot of {node.index} is {type(slot.state).__name__}")
+        left += [f"{b.id} of {node.index} runs" for b in node.benches.values() if b.job]
+    return left
+
+
+def _check_pieces(world: "World", buyer: "Node", order: OrderId) -> None:
+    state = _state(buyer, order)
+    for job in state.jobs:
+        receipts = {attempt.lease: attempt.receipt for attempt in job.attempts}
+        for owner, lease, pieces in world.made(order, job.index):
+            receipt = receipts.get(lease)
+            if receipt is None:
+                assert not world.answers(owner), f"{pieces} pieces without a receipt"
+            else:
+                assert receipt.pieces == pieces, f"a receipt for {receipt.pieces}, made: {pieces}"
+
+
+# Things.
+
+
+def _machine(random: Random, name: str, process: str) -> Machine:
+    material = PLYWOOD if process == LASER else PLA
+    return Machine(
+        id=name,
+        process=process,
+        volume_um=(250_000, 210_000, 210_000),
+        stock=(Stock(material=material, mass_mg=10_000_000, price_minor_per_kg=2_000),),
+        speed_permille=random.randint(500, 3_000),
+        setup_seconds=5,
+        price_minor_per_hour=random.randint(50, 400),
+        power_w=100,
+        free_at=0,
+    )
+
+
+def _part(random: Random) -> Part:
+    is_cut = random.random() < 0.1
+    return Part(
+        name="plate" if is_cut else "bracket",
+        file="part.stl",
+        process=LASER if is_cut else PRINTING,
+        material=PLYWOOD if is_cut else PLA,
+        bbox_um=(60_000, 40_000, 20_000),
+        volume_mm3=20_000,
+        area_mm2=9_000,
+        watertight=True,
+        seconds=random.randint(5, 40),
+        mass_mg=25_000,
+    )
+
+
+def _somewhere(random: Random) -> Place:
+    return Place(
+        lat_udeg=random.randint(40_000_000, 55_000_000),
+        lon_udeg=random.randint(-8_000_000, 20_000_000),
+    )
