@@ -135,18 +135,17 @@ class Bitswap:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve and fetch until cancelled."""
-        try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                self._started.set()
-                task_status.started()
+        async with trio.open_nursery() as self._nursery:
+            self._started.set()
+            task_status.started()
+            try:
                 while True:
                     self._look_at_links()
                     await trio.sleep(_LINKS_EVERY_S)
-        finally:
-            self._nursery = None
-            for session, inbox in self._inboxes.items():
-                inbox.fail(Failed(session, b"", "this node stops"))
+            finally:
+                self._nursery = None
+                for session, inbox in self._inboxes.items():
+                    inbox.fail(Failed(session, b"", "this node stops"))
 
     async def fetch(
         self, root: bytes, peers: list[NodeId], *, progress: Progress | None = None

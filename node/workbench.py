@@ -72,7 +72,10 @@ class Workbench:
         """Hold the tasks of all jobs until cancelled."""
         async with trio.open_nursery() as self._nursery:
             task_status.started()
-            await trio.sleep_forever()
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._nursery = None
 
     def prepare(self, request: Record) -> None:
         """Begin to fetch and check what the request needs."""
@@ -98,8 +101,9 @@ class Workbench:
             self._fleet.drivers[machine].cancel(reason)
 
     def _start(self, task: Callable[..., Awaitable[None]], *what: object) -> None:
-        assert self._nursery is not None, "the workbench is not running"
-        self._nursery.start_soon(task, *what)
+        # A node that stops may still be told to start a job; its next run accounts for it.
+        if self._nursery is not None:
+            self._nursery.start_soon(task, *what)
 
     async def _prepare(self, request: Record, checked: _Checked) -> None:
         assert isinstance(request.body, Request)
