@@ -9,6 +9,7 @@ specs/decisions/0008-control.md says why it is this and not HTTP.
 
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO, Literal, TypeVar
 
 import msgspec
@@ -66,7 +67,9 @@ class Client:
         """
         with self._connect() as connection, connection.makefile("rb") as lines:
             try:
-                connection.sendall(msgspec.json.encode({"do": name, "with": params}) + b"\n")
+                # A node that turns us away says so at once, and may be gone before we have asked.
+                with suppress(BrokenPipeError):
+                    connection.sendall(msgspec.json.encode({"do": name, "with": params}) + b"\n")
                 return self._hear(lines, on_progress)
             except TimeoutError as error:
                 raise ResourceError(
