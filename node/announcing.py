@@ -6,7 +6,7 @@ import trio
 
 from commonfab.protocol import events
 from commonfab.protocol.author import Author
-from commonfab.protocol.errors import CommonfabError
+from commonfab.protocol.errors import CommonfabError, Malformed, UsageError
 from commonfab.protocol.limits import DAY_MS
 from commonfab.protocol.records import Record, Workshop
 
@@ -81,7 +81,14 @@ class Announcing:
         machines = frozenset(m.id for m in self._fleet.configured if self._fleet.takes_jobs(m.id))
         await self._driver.handle(events.MachinesChanged(machines))
         head = self._author.head("capacity", clock.now())
-        await self.announce(self._author.sign(self._fleet.capacity(head)))
+        try:
+            record = self._author.sign(self._fleet.capacity(head))
+        except Malformed as error:
+            raise UsageError(
+                f"these machines do not fit into one record ({error}), so nobody hears of them; "
+                "shorten their models, list fewer materials, or run a second node for some"
+            ) from error
+        await self.announce(record)
 
     async def _renew_workshop(self, settings: config.Settings) -> None:
         now = clock.now()
