@@ -13,7 +13,7 @@ so an old record cannot be played again. Rules: specs/admission.md.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from . import envelope, records
+from . import envelope, records, replicas
 from .envelope import Envelope
 from .errors import BadSignature, Malformed
 from .ids import NodeId, RecordId, Timestamp
@@ -23,6 +23,7 @@ from .limits import (
     GRACE_MS_MAX,
     HOLD_MS_MAX,
     LEASE_TERM_MS_MAX,
+    REPLICA_TERM_MS_MAX,
     REQUEST_TERM_MS,
 )
 from .records import Record
@@ -212,10 +213,19 @@ def broken_rule(record: Record) -> str | None:
         case records.Design():
             if len({part.name for part in body.parts}) < len(body.parts):
                 return "two parts of one design have the same name"
+            if len({origin.design for origin in body.derived_from}) < len(body.derived_from):
+                return "a design that names one origin twice"
             paths = [body.manifest, body.picture, *(part.file for part in body.parts)]
             for path in paths:
                 if path is not None and not _is_inside(path):
                     return f"a path that leads out of the design: {path!r}"
+        case records.Replica():
+            if not body.at < body.until <= body.at + REPLICA_TERM_MS_MAX:
+                return "a promise to keep a tree must end within two years"
+            if body.root[:1] != b"\x01":
+                return "a promise about a root that is not a CID of version 1"
+            if body.stream != replicas.stream_of(body.root):
+                return "a promise in another stream than that of its root"
         case records.Request():
             if not body.at < body.until <= body.at + REQUEST_TERM_MS:
                 return f"a request must expire within {REQUEST_TERM_MS // 60_000} min"

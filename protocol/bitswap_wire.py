@@ -6,14 +6,12 @@ is `Malformed`, and nothing is built before its size is known to be allowed. Unk
 stepped over, as protobuf asks, so that a later Bitswap can add some.
 
 A block comes without its CID, only with the CID's first bytes (the prefix). So its CID here is
-always worked out from its bytes: a peer cannot claim one. Only sha2-256 is known.
+always worked out from its bytes: a peer cannot claim one. multihash.py has the known hashes.
 Rules: specs/exchange.md.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from hashlib import sha256
 
 from .errors import Malformed
 from .limits import (
@@ -22,27 +20,18 @@ from .limits import (
     CID_BYTES_MAX,
     FRAME_BYTES_MAX,
 )
+from .multihash import HASHES, SHA2_256, Hash, hash_of
+from .protobuf import Value, body_of, field, fields, once, read_varint, varint
 
 PROTOCOL = "/ipfs/bitswap/1.2.0"
 
 _RAW = 0x55
-_SHA2_256 = b"\x12\x20"
-_DIGEST_BYTES = 32
-_PREFIX_V0 = b"\x00\x70" + _SHA2_256
+_PREFIX_V0 = b"\x00\x70" + SHA2_256.prefix
 _PREFIX_BYTES_MAX = 16
 
 _LENGTH_BYTES_MAX = 4
 """A length prefix: four groups of seven bits hold more than `FRAME_BYTES_MAX`."""
 assert FRAME_BYTES_MAX < 1 << (7 * _LENGTH_BYTES_MAX)
-
-
-class _Wire(IntEnum):
-    """How protobuf says what follows a field's number."""
-
-    VARINT = 0
-    FIXED64 = 1
-    BYTES = 2
-    FIXED32 = 5
 
 
 class WantKind(IntEnum):
@@ -94,28 +83,35 @@ class Message:
 
 
 def block_of(prefix: bytes, data: bytes) -> Block:
-    """Return the block with its true CID. `Malformed` for a prefix that is not sha2-256."""
-    digest = sha256(data).digest()
+    """Return the block with its true CID. `Malformed` for a prefix of an unknown hash."""
     if prefix == _PREFIX_V0:
-        return Block(_SHA2_256 + digest, data)
-    if (
-        not 4 <= len(prefix) <= _PREFIX_BYTES_MAX
-        or prefix[0] != 1
-        or not prefix.endswith(_SHA2_256)
-        or len(prefix) != 1 + _one_varint(prefix, 1) + len(_SHA2_256)
-    ):
-        raise Malformed(f"the block prefix {prefix[:_PREFIX_BYTES_MAX].hex()} is not sha2-256")
-    return Block(prefix + digest, data)
+        return Block(SHA2_256.prefix + SHA2_256.digest(data), data)
+    named = _hash_named(prefix)
+    if named is None:
+        raise Malformed(f"no hash is known for the prefix {prefix[:_PREFIX_BYTES_MAX].hex()}")
+    return Block(prefix + named.digest(data), data)
 
 
 def prefix_of(cid: bytes) -> bytes | None:
-    """Return the prefix to send with a block, or None if the CID is not one of sha2-256."""
-    if len(cid) == len(_SHA2_256) + _DIGEST_BYTES and cid.startswith(_SHA2_256):
-        return _PREFIX_V0
-    prefix = cid[:-_DIGEST_BYTES]
-    if 4 <= len(prefix) <= _PREFIX_BYTES_MAX and cid[0] == 1 and prefix.endswith(_SHA2_256):
-        return prefix
+    """Return the prefix to send with a block, or None if the CID is not one of a known hash."""
+    if cid.startswith(SHA2_256.prefix):
+        return _PREFIX_V0 if hash_of(cid) else None
+    for known in HASHES:
+        prefix = cid[: -known.digest_bytes]
+        if _hash_named(prefix) is known:
+            return prefix
     return None
+
+
+def _hash_named(prefix: bytes) -> Hash | None:
+    """Return the hash that the prefix of a version 1 CID names, if it is a whole and known one."""
+    if not 4 <= len(prefix) <= _PREFIX_BYTES_MAX or prefix[0] != 1:
+        return None
+    try:
+        named = prefix[read_varint(memoryview(prefix), 1)[1] :]
+    except Malformed:
+        return None
+    return next((known for known in HASHES if known.prefix == named), None)
 
 
 def is_leaf(cid: bytes) -> bool:
@@ -130,47 +126,34 @@ def encode(message: Message) -> bytes:
     """Return the message with its length before it, ready for a stream."""
     parts: list[bytes] = []
     if message.wants or message.full:
-        wantlist = b"".join(_field(1, _want(want)) for want in message.wants)
-        parts.append(_field(1, wantlist + (b"\x10\x01" if message.full else b"")))
+        wantlist = b"".join(field(1, _want(want)) for want in message.wants)
+        parts.append(field(1, wantlist + (b"\x10\x01" if message.full else b"")))
     for block in message.blocks:
         prefix = prefix_of(block.cid)
-        assert prefix is not None, "only sha2-256 blocks are served"
-        head = _field(1, prefix) + b"\x12" + _varint(len(block.data))
-        parts += [b"\x1a", _varint(len(head) + len(block.data)), head, block.data]
+        assert prefix is not None, "only blocks of a known hash are served"
+        head = field(1, prefix) + b"\x12" + varint(len(block.data))
+        parts += [b"\x1a", varint(len(head) + len(block.data)), head, block.data]
     for presence in message.presences:
-        body = _field(1, presence.cid) + (b"" if presence.has else b"\x10\x01")
-        parts.append(_field(4, body))
+        body = field(1, presence.cid) + (b"" if presence.has else b"\x10\x01")
+        parts.append(field(4, body))
     if message.pending_bytes:
-        parts.append(b"\x28" + _varint(message.pending_bytes & 0xFFFF_FFFF_FFFF_FFFF))
+        parts.append(b"\x28" + varint(message.pending_bytes & 0xFFFF_FFFF_FFFF_FFFF))
     size = sum(map(len, parts))
     assert size <= FRAME_BYTES_MAX
-    return b"".join([_varint(size), *parts])
+    return b"".join([varint(size), *parts])
 
 
 def _want(want: Want) -> bytes:
-    out = _field(1, want.cid)
+    out = field(1, want.cid)
     if want.priority:
-        out += b"\x10" + _varint(want.priority & 0xFFFF_FFFF_FFFF_FFFF)
+        out += b"\x10" + varint(want.priority & 0xFFFF_FFFF_FFFF_FFFF)
     if want.cancel:
         out += b"\x18\x01"
     if want.kind:
-        out += b"\x20" + _varint(want.kind)
+        out += b"\x20" + varint(want.kind)
     if want.send_dont_have:
         out += b"\x28\x01"
     return out
-
-
-def _field(number: int, body: bytes) -> bytes:
-    return bytes([number << 3 | _Wire.BYTES]) + _varint(len(body)) + body
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 # Reading.
@@ -210,7 +193,7 @@ class Framer:
             if len(head) == _LENGTH_BYTES_MAX:
                 raise Malformed("a message's length takes more than four bytes")
             return None
-        length, _ = _read_varint(memoryview(head), 0)
+        length, _ = read_varint(memoryview(head), 0)
         if length > FRAME_BYTES_MAX:
             raise Malformed(f"a message of {length} bytes; at most {FRAME_BYTES_MAX} are taken")
         return length, size
@@ -225,20 +208,20 @@ def decode(data: bytes) -> Message:
     blocks: list[Block] = []
     presences: list[Presence] = []
     pending_bytes: int | None = None
-    for number, value in _fields(memoryview(data)):
+    for number, value in fields(memoryview(data)):
         match number:
             case 1:
                 if wants is not None:
                     raise Malformed("two wantlists in one message")
-                wants, full = _read_wantlist(_body(value))
+                wants, full = _read_wantlist(body_of(value))
             case 2:
                 raise Malformed("a block without a prefix belongs to Bitswap 1.0")
             case 3:
-                blocks.append(_read_block(_body(value)))
+                blocks.append(_read_block(body_of(value)))
             case 4:
-                presences.append(_read_presence(_body(value)))
+                presences.append(_read_presence(body_of(value)))
             case 5:
-                pending_bytes = _int32(_once(pending_bytes, value))
+                pending_bytes = _int32(once(pending_bytes, value))
             case _:
                 continue
         if len(blocks) + len(presences) > BITSWAP_ITEMS_MAX:
@@ -252,20 +235,16 @@ def decode(data: bytes) -> Message:
     )
 
 
-_Value = int | memoryview | None
-"""What a field holds; None for the fixed-size numbers, which Bitswap does not use."""
-
-
 def _read_wantlist(data: memoryview) -> tuple[list[Want], bool]:
     wants: list[Want] = []
     full: bool | None = None
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
-            wants.append(_read_want(_body(value)))
+            wants.append(_read_want(body_of(value)))
             if len(wants) > BITSWAP_ITEMS_MAX:
                 raise Malformed(f"more than {BITSWAP_ITEMS_MAX} wants in one message")
         elif number == 2:
-            full = _bool(_once(full, value))
+            full = _bool(once(full, value))
     return wants, bool(full)
 
 
@@ -275,18 +254,18 @@ def _read_want(data: memoryview) -> Want:
     cancel: bool | None = None
     kind: WantKind | None = None
     send_dont_have: bool | None = None
-    for number, value in _fields(data):
+    for number, value in fields(data):
         match number:
             case 1:
-                cid = _cid(_once(cid, value))
+                cid = _cid(once(cid, value))
             case 2:
-                priority = _int32(_once(priority, value))
+                priority = _int32(once(priority, value))
             case 3:
-                cancel = _bool(_once(cancel, value))
+                cancel = _bool(once(cancel, value))
             case 4:
-                kind = WantKind(_bool(_once(kind, value)))
+                kind = WantKind(_bool(once(kind, value)))
             case 5:
-                send_dont_have = _bool(_once(send_dont_have, value))
+                send_dont_have = _bool(once(send_dont_have, value))
             case _:
                 continue
     if cid is None:
@@ -297,11 +276,11 @@ def _read_want(data: memoryview) -> Want:
 def _read_block(data: memoryview) -> Block:
     prefix: bytes | None = None
     body: bytes | None = None
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
-            prefix = bytes(_body(_once(prefix, value))[: _PREFIX_BYTES_MAX + 1])
+            prefix = bytes(body_of(once(prefix, value))[: _PREFIX_BYTES_MAX + 1])
         elif number == 2:
-            view = _body(_once(body, value))
+            view = body_of(once(body, value))
             if len(view) > BLOCK_BYTES_MAX:
                 raise Malformed(f"a block of {len(view)} bytes; at most {BLOCK_BYTES_MAX}")
             body = bytes(view)
@@ -311,86 +290,30 @@ def _read_block(data: memoryview) -> Block:
 def _read_presence(data: memoryview) -> Presence:
     cid: bytes | None = None
     lacks: bool | None = None
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
-            cid = _cid(_once(cid, value))
+            cid = _cid(once(cid, value))
         elif number == 2:
-            lacks = _bool(_once(lacks, value))
+            lacks = _bool(once(lacks, value))
     if cid is None:
         raise Malformed("an answer without a CID")
     return Presence(cid, not lacks)
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, _Value]]:
-    position = 0
-    while position < len(data):
-        tag, position = _read_varint(data, position)
-        number, wire = tag >> 3, tag & 7
-        if not 0 < number < 1 << 29:
-            raise Malformed(f"protobuf has no field {number}")
-        match wire:
-            case _Wire.VARINT:
-                value, position = _read_varint(data, position)
-                yield number, value
-                continue
-            case _Wire.BYTES:
-                size, position = _read_varint(data, position)
-            case _Wire.FIXED64:
-                size = 8
-            case _Wire.FIXED32:
-                size = 4
-            case _:
-                raise Malformed(f"protobuf has no wire type {wire} any more")
-        if size > len(data) - position:
-            raise Malformed(f"field {number} ends after its message")
-        yield number, data[position : position + size] if wire == _Wire.BYTES else None
-        position += size
-
-
-def _read_varint(data: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    for byte in data[position : position + 10]:
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if (byte == 0 and shift) or value >> 64:
-                raise Malformed("a number that is not in its shortest form")
-            return value, position
-        shift += 7
-    raise Malformed("a number without an end")
-
-
-def _one_varint(data: bytes, position: int) -> int:
-    """Return how many bytes the number at `position` takes."""
-    return _read_varint(memoryview(data), position)[1] - position
-
-
-def _once(seen: object, value: _Value) -> _Value:
-    if seen is not None:
-        raise Malformed("a field twice where it may stand once")
-    return value
-
-
-def _body(value: _Value) -> memoryview:
-    if not isinstance(value, memoryview):
-        raise Malformed("a number where a text of bytes belongs")
-    return value
-
-
-def _cid(value: _Value) -> bytes:
-    body = _body(value)
+def _cid(value: Value) -> bytes:
+    body = body_of(value)
     if not 0 < len(body) <= CID_BYTES_MAX:
         raise Malformed(f"a CID of {len(body)} bytes; 1 to {CID_BYTES_MAX} are taken")
     return bytes(body)
 
 
-def _bool(value: _Value) -> bool:
+def _bool(value: Value) -> bool:
     if value not in (0, 1):
         raise Malformed("a number that is neither 0 nor 1")
     return bool(value)
 
 
-def _int32(value: _Value) -> int:
+def _int32(value: Value) -> int:
     if not isinstance(value, int):
         raise Malformed("bytes where a number belongs")
     signed = value - (1 << 64) if value >> 63 else value

@@ -17,6 +17,7 @@ from .exchange_events import (
     Effect,
     Event,
     Found,
+    Garbled,
     Gone,
     Grow,
     Hearing,
@@ -97,15 +98,18 @@ class Exchange:
             case Hearing(peer):
                 self._connect(peer, now)
                 self._fetching.sources[peer].hear(now)
+            case Garbled(peer, reason):
+                self._connect(peer, now)
+                self._fetching.on_garbled(peer, reason, now, letters)
             case Received(peer, message):
                 self._connect(peer, now)
                 self._receive(peer, message, now, letters)
-            case Start(session, cids, peers, idle_ms):
-                self._fetching.start(session, cids, peers, idle_ms, now)
+            case Start():
+                self._fetching.start(event, now)
             case Grow(session, cids):
                 self._fetching.grow(session, cids, now)
-            case Join(session, peers):
-                self._fetching.join(session, peers)
+            case Join(session, peers, is_last):
+                self._fetching.join(session, peers, now, is_last=is_last)
             case Kept(session, bytes_count):
                 self._fetching.kept(session, bytes_count, now)
             case Stop(session):

@@ -44,6 +44,14 @@ class Hearing:
 
 
 @dataclass(frozen=True, slots=True)
+class Garbled:
+    """A message from the peer was refused, for this reason."""
+
+    peer: NodeId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     peer: NodeId
     message: Message
@@ -51,12 +59,16 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Fetch blocks from any of `peers`; give up after `idle_ms` in which nothing arrived."""
+    """Fetch blocks from any of `peers`; give up after `idle_ms` in which nothing arrived.
+
+    While `is_open`, more peers may join, and nothing is given up because these have not enough.
+    """
 
     session: SessionId
     cids: tuple[bytes, ...]
     peers: tuple[NodeId, ...]
     idle_ms: int
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +81,12 @@ class Grow:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """More peers that may have a session's blocks."""
+    """More peers that may have a session's blocks: the answer to `Seek`, unless `is_last`."""
 
     session: SessionId
     peers: tuple[NodeId, ...]
+    is_last: bool = False
+    """Nobody else will be found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +147,8 @@ class Tick:
 
 
 Event = (
-    Connected | Gone | Hearing | Received | Start | Grow | Join | Kept | Stop | Found | Loaded
-    | Sent | Acquired | Tick
+    Connected | Gone | Hearing | Garbled | Received | Start | Grow | Join | Kept | Stop | Found
+    | Loaded | Sent | Acquired | Tick
 )  # fmt: skip
 
 
@@ -165,6 +179,13 @@ class Failed:
     session: SessionId
     cid: bytes
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """An open session's peers do not give what it needs: find others, then report `Join`."""
+
+    session: SessionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +224,7 @@ class WakeAt:
     at: int
 
 
-Effect = Send | Deliver | Failed | Blame | Find | Load | Rest | WakeAt
+Effect = Send | Deliver | Failed | Seek | Blame | Find | Load | Rest | WakeAt
 
 
 # What one step has to say.

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from .bitswap_wire import Block, Presence, Want, WantKind
-from .exchange_events import Blame, Deliver, Failed, Letters, SessionId
+from .exchange_events import Blame, Deliver, Failed, Letters, Seek, SessionId, Start
 from .exchange_sessions import Quest, Session, situation
 from .exchange_sources import Source, Sources
 from .ids import NodeId
@@ -28,6 +28,8 @@ ACTIVE_MAX = 256
 """Blocks of one session that are being got at a time."""
 QUERIES_MAX = 8
 """Peers that are asked at the same time whether they have a block."""
+SEEK_MS = 3000
+"""An open session in which nothing arrives for so long looks for more peers."""
 SLOW_MS = 2000
 SLOW_FACTOR = 4
 """A want so old, and so many times older than another peer's usual answer, is moved to that."""
@@ -61,26 +63,27 @@ class Fetching:
 
     # Sessions.
 
-    def start(
-        self,
-        session_id: SessionId,
-        cids: Iterable[bytes],
-        peers: Iterable[NodeId],
-        idle_ms: int,
-        now: int,
-    ) -> None:
-        assert session_id not in self._sessions
-        peers = dict.fromkeys(peers)
-        self._sessions[session_id] = Session(peers, idle_ms, now, deque(cids))
+    def start(self, start: Start, now: int) -> None:
+        assert start.session not in self._sessions
+        peers = dict.fromkeys(start.peers)
+        self._sessions[start.session] = Session(
+            peers, start.idle_ms, now, deque(start.cids), is_open=start.is_open
+        )
 
     def grow(self, session_id: SessionId, cids: tuple[bytes, ...], now: int) -> None:
         if session := self._sessions.get(session_id):
             session.backlog.extendleft(reversed(cids))
             session.progress_at = now
 
-    def join(self, session_id: SessionId, peers: tuple[NodeId, ...]) -> None:
+    def join(
+        self, session_id: SessionId, peers: tuple[NodeId, ...], now: int, *, is_last: bool
+    ) -> None:
         if session := self._sessions.get(session_id):
             session.peers.update(dict.fromkeys(peers))
+            session.is_seeking = False
+            session.is_open = not is_last
+            if peers:
+                session.progress_at = now
             self.look_again()
 
     def kept(self, session_id: SessionId, bytes_count: int, now: int) -> None:
@@ -173,6 +176,25 @@ class Fetching:
         is_wrong = source.is_waited_for
         if is_wrong:
             reason += ", in answer to a want: its bytes are wrong"
+        self._punish(peer, source, reason, now, letters, is_wrong=is_wrong)
+
+    def on_garbled(self, peer: NodeId, reason: str, now: int, letters: Letters) -> None:
+        """Take a message that cannot be read for the answer that is waited for."""
+        source = self.sources[peer]
+        if source.is_waited_for:
+            self._punish(peer, source, reason, now, letters, is_wrong=True)
+
+    def _punish(
+        self,
+        peer: NodeId,
+        source: Source,
+        reason: str,
+        now: int,
+        letters: Letters,
+        *,
+        is_wrong: bool,
+    ) -> None:
+        if is_wrong:
             self._move_away(peer, source.stall(now), letters)
         if source.offend(now, is_wrong=is_wrong):
             letters.effects.append(Blame(peer, reason))
@@ -195,6 +217,8 @@ class Fetching:
         for session_id, session in list(self._sessions.items()):
             self._move_slow(session, now, letters)
             is_waiting = bool(session.quests or session.backlog) and not session.held_bytes
+            if is_waiting and now - session.progress_at >= SEEK_MS:
+                _seek(session_id, session, letters)
             if is_waiting and now - session.progress_at >= session.idle_ms:
                 cid = next(iter(session.quests or session.backlog))
                 silence = f"nothing came for {session.idle_ms / 1000:g} s; "
@@ -207,7 +231,9 @@ class Fetching:
             self._sessions[session_id] = session
             self._fill(session_id, session)
             stuck = self._ask_ready(session, now, letters)
-            if stuck is not None:
+            if stuck is not None and session.is_open:
+                _seek(session_id, session, letters)
+            elif stuck is not None:
                 self._fail(session_id, stuck, "", now, letters)
 
     # Asking.
@@ -223,6 +249,7 @@ class Fetching:
 
     def _ask_ready(self, session: Session, now: int, letters: Letters) -> bytes | None:
         """Ask what is ready of whom has room. Return a block that no peer has, if there is one."""
+        stuck: bytes | None = None
         if self.held_bytes >= HELD_BYTES_MAX:
             return None
         usable = self._usable(session, now)
@@ -233,7 +260,11 @@ class Fetching:
                 del session.ready[cid]
                 continue
             if session.is_hopeless(quest, banned):
-                return cid
+                if not session.is_open:
+                    return cid
+                stuck = stuck or cid
+                del session.ready[cid]
+                continue
             likely = [pair for pair in usable if session.is_likely(pair[0], quest)]
             if not likely:
                 del session.ready[cid]
@@ -245,8 +276,8 @@ class Fetching:
                 self._ask(cid, quest, peer, source, now, letters)
                 self._query(cid, quest, self._idle_strangers(session, usable), now, letters)
             elif not any(each.has_room for _, each in usable):
-                return None
-        return None
+                return stuck
+        return stuck
 
     def _idle_strangers(
         self, session: Session, usable: list[tuple[NodeId, Source]]
@@ -359,3 +390,9 @@ class Fetching:
         why = silence + situation(session, quest, self.sources, now)
         self.stop(session_id, letters)
         letters.effects.append(Failed(session_id, cid, why))
+
+
+def _seek(session_id: SessionId, session: Session, letters: Letters) -> None:
+    if session.is_open and not session.is_seeking:
+        session.is_seeking = True
+        letters.effects.append(Seek(session_id))

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from .bitswap_wire import Block, Presence, Want, WantKind
 from .exchange_events import Effect, Find, Letters, Load, Rest
 from .ids import NodeId
-from .limits import BITSWAP_WANTS_MAX, KIB, MIB
+from .limits import BITSWAP_WANTS_MAX, MIB
 
-TURN_BYTES = 512 * KIB
+TURN_BYTES = 2 * MIB
 """What is read for one peer before the next has its turn; one more block may exceed it."""
 TURN_BLOCKS_MAX = 64
-OUTBOUND_BYTES_MAX = 2 * MIB
+OUTBOUND_BYTES_MAX = 8 * MIB
 """A peer that has so much on the way to it gets no further turn."""
 OUTBOUND_BYTES_MAX_ALL = 64 * MIB
 """The same for all peers together; a peer with nothing on the way has its turn all the same."""

@@ -35,6 +35,10 @@ class Session:
     idle_ms: int
     progress_at: int
     backlog: deque[bytes]
+    is_open: bool = False
+    """More peers may join."""
+    is_seeking: bool = False
+    """More peers were asked for, and have not joined yet."""
     quests: dict[bytes, None] = field(default_factory=dict[bytes, None])
     ready: dict[bytes, None] = field(default_factory=dict[bytes, None])
     held_bytes: int = 0
@@ -74,7 +78,7 @@ class Session:
         return cid in self._inquiries
 
     def is_hopeless(self, quest: Quest, banned: Container[NodeId]) -> bool:
-        """Whether no peer of the session can have the block."""
+        """Whether no peer that the session has can have the block."""
         return all(peer in quest.lacking or peer in banned for peer in self.peers)
 
 

@@ -36,6 +36,8 @@ HOLD_MS_MAX = 60 * SECOND_MS
 """How long an owner keeps a window for an offer that nobody has taken."""
 LEASE_TERM_MS_MAX = 31 * DAY_MS
 """The furthest end of a window that an owner promises."""
+REPLICA_TERM_MS_MAX = 731 * DAY_MS
+"""A promise to keep a tree ends within two years, or is made anew."""
 GRACE_MS_MIN = SECOND_MS
 GRACE_MS_MAX = DAY_MS
 """How long after a window's end a silent owner may still report, before the next epoch."""
@@ -49,6 +51,8 @@ MACHINES_PER_WORKSHOP_MAX = 200
 """Machines in one capacity record; more would not fit the body."""
 MATERIALS_PER_MACHINE_MAX = 16
 PARTS_PER_DESIGN_MAX = 200
+ORIGINS_PER_DESIGN_MAX = 16
+"""Designs that one design says it was made from."""
 
 HOLDS_PER_BUYER_MAX = 512
 """Open offers of one workshop to one buyer: those for a whole order."""
@@ -66,6 +70,18 @@ BITSWAP_WANTS_MAX = 1024
 """Wants of one peer that are remembered; also what is asked of one peer at a time."""
 SYNC_PAGE_IDS_MAX = 1024
 """Record ids in one page of the exchange of what is missing."""
+
+# The DHT of IPFS: what one answer may hold.
+DHT_MESSAGE_BYTES_MAX = 64 * KIB
+"""One message. Twenty nearer peers and sixty-four providers with four addresses take 20 KiB."""
+DHT_PEERS_MAX = 256
+"""Peers that one message names."""
+DHT_ADDRESSES_MAX = 16
+"""Addresses of one peer that are looked at; what comes after them is passed over."""
+DHT_ADDRESS_BYTES_MAX = 128
+"""One binary multiaddr; a longer one is passed over."""
+DHT_KEY_BYTES_MAX = 128
+"""A key: a multihash or a peer id."""
 
 assert BODY_BYTES_MAX < ENVELOPE_BYTES_MAX < FRAME_BYTES_MAX
 assert BLOCK_BYTES_MAX < FRAME_BYTES_MAX

@@ -14,6 +14,8 @@ _DIGITS = {letter: digit for digit, letter in enumerate(_ALPHABET)}
 _PREFIX = bytes([0x00, 0x24, 0x08, 0x01, 0x12, 0x20])
 """Identity multihash of 36 bytes; in them, a protobuf with key type 1 (Ed25519) and 32 bytes."""
 
+_HASHED_LENGTH = 46
+"""The id of a longer key is its hash, from which nobody can get the key."""
 _TEXT_LENGTH = 52
 """The prefix fixes the size of the number, so every such peer id has this many letters."""
 
@@ -25,6 +27,8 @@ def peer_text(node: NodeId) -> str:
 
 def parse_peer(text: str) -> NodeId:
     """Return the key in a peer id, or raise `UsageError` if it is not one of an Ed25519 key."""
+    if len(text) == _HASHED_LENGTH and text.startswith("Qm"):
+        raise UsageError(f"{text} is a peer id, but not one of an Ed25519 key; it may be of RSA")
     if len(text) != _TEXT_LENGTH or not all(letter in _DIGITS for letter in text):
         raise UsageError(f"{text!r:.80} is not a peer id; one looks like 12D3KooW… (52 letters)")
     number = 0

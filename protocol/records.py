@@ -23,6 +23,7 @@ from .limits import (
     JOBS_PER_ORDER_MAX,
     MACHINES_PER_WORKSHOP_MAX,
     MATERIALS_PER_MACHINE_MAX,
+    ORIGINS_PER_DESIGN_MAX,
     PARTS_PER_DESIGN_MAX,
     QUANTITY_MAX,
 )
@@ -84,6 +85,15 @@ class Part(_Value, frozen=True, kw_only=True):
     mass_mg: Count
 
 
+class Origin(_Value, frozen=True, kw_only=True):
+    """A design that another one was made from."""
+
+    design: Id
+    """Its record. A record is named by its hash, so no chain of origins leads back to itself."""
+    relation: Literal["fork", "remix"]
+    """A fork is the same thing, changed; a remix takes something of it into another thing."""
+
+
 class Design(Body, frozen=True, kw_only=True):
     """One version of a design. Its stream is "design/" and the design's short name."""
 
@@ -100,6 +110,11 @@ class Design(Body, frozen=True, kw_only=True):
     picture: Path | None = None
     parts: Annotated[tuple[Part, ...], Meta(min_length=1, max_length=PARTS_PER_DESIGN_MAX)]
     size_bytes: Count
+    language: Annotated[str, Meta(max_length=35)] = ""
+    """Of its texts, as a BCP 47 tag; empty: not said."""
+    derived_from: Annotated[tuple[Origin, ...], Meta(max_length=ORIGINS_PER_DESIGN_MAX)] = ()
+    """What it was made from, each named once. An earlier version of its own stream is not told:
+    the stream tells it."""
 
 
 class Workshop(Body, frozen=True, kw_only=True):
@@ -155,6 +170,18 @@ class Revocation(Body, frozen=True, kw_only=True):
 
     since: Count
     reason: Text
+
+
+class Replica(Body, frozen=True, kw_only=True):
+    """The author promises to keep a tree of blocks until `until`, and to prove it when asked.
+    The stream is made from the root (specs/keeping.md); the newest in it counts."""
+
+    root: Cid
+    """As version 1, so that it is one root to all."""
+    size_bytes: Count
+    """About how much it is."""
+    withdrawn: bool = False
+    """The promise is taken back; `until` is that of the promise."""
 
 
 class Job(_Value, frozen=True, kw_only=True):
@@ -302,11 +329,11 @@ class Receipt(Letter, frozen=True, kw_only=True):
 KINDS: dict[str, type[Body]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Design, Workshop, Capacity, Revocation, Order, Request, Offer, Refusal,
+        Design, Workshop, Capacity, Revocation, Replica, Order, Request, Offer, Refusal,
         Acceptance, Lease, Grant, Progress, Release, Receipt,
     )
 }  # fmt: skip
-PUBLIC = frozenset({"design", "workshop", "capacity", "revocation"})
+PUBLIC = frozenset({"design", "workshop", "capacity", "revocation", "replica"})
 """Passed on to everybody, by gossip and sync. All others are between two nodes, or private."""
 LATEST = frozenset({"workshop", "capacity"})
 """Of these, only the newest of an author counts. Their stream is the kind itself."""

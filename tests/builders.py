@@ -23,6 +23,7 @@ from commonfab.protocol.records import (
     Machine,
     Offer,
     Order,
+    Origin,
     Part,
     Place,
     Progress,
@@ -105,6 +106,10 @@ def a_design(by: Signer = ALICE, **changes: Any) -> Record:
         "size_bytes": 1000,
     }
     return sign(Design(**_head("design/bracket", fields | changes)), by)
+
+
+def a_fork_of(design: Record) -> Origin:
+    return Origin(design=design.id, relation="fork")
 
 
 def a_workshop(by: Signer = BOB, **changes: Any) -> Record:

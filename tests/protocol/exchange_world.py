@@ -34,6 +34,7 @@ from commonfab.protocol.exchange_events import (
     Loaded,
     Received,
     Rest,
+    Seek,
     Send,
     Sent,
     SessionId,
@@ -212,7 +213,7 @@ class World:
             case WakeAt(at):
                 assert at > self.now, "woken at once, again and again"
                 self.at(at, node.me, Tick())
-            case Rest():
+            case Rest() | Seek():
                 pass
 
     def _deliver(self, node: Node, session: SessionId, block: Block) -> None:

@@ -33,6 +33,7 @@ from tests.builders import (
     a_capacity,
     a_confirmation,
     a_design,
+    a_fork_of,
     a_grant,
     a_lease,
     a_machine,
@@ -256,6 +257,7 @@ def test_a_changed_body_that_its_author_signed_never_makes_judge_raise(
     Admission().judge(envelope.seal(record.kind, body, EVE).data, NOON)
 
 
+ORIGIN = a_design()
 INSIDE: list[tuple[str, Record]] = [
     ("a design in the stream 'workshop'", a_design(stream="workshop")),
     ("a design in the stream 'designs/x'", a_design(stream="designs/x")),
@@ -267,6 +269,10 @@ INSIDE: list[tuple[str, Record]] = [
     ("a capacity record must expire", a_capacity(until=NOON + CAPACITY_TERM_MS_MAX + 1)),
     ("two machines", a_capacity(machines=(a_machine(), a_machine(process="laser-cutting")))),
     ("two parts", a_design(parts=(a_part(), a_part(file="other.stl")))),
+    (
+        "a design that names one origin",
+        a_design(derived_from=(a_fork_of(ORIGIN), a_fork_of(ORIGIN))),
+    ),
     ("a path that leads out", a_design(manifest="../okh.toml")),
     ("a path that leads out", a_design(picture="/etc/passwd")),
     ("a path that leads out", a_design(parts=(a_part(file="a/../../b.stl"),))),

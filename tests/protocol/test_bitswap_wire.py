@@ -26,6 +26,7 @@ from commonfab.protocol.limits import (
     CID_BYTES_MAX,
     FRAME_BYTES_MAX,
 )
+from commonfab.protocol.multihash import HASHES, Hash
 from tests import vectors
 from tests.protocol.vectors_bitswap import as_json
 
@@ -167,11 +168,26 @@ def test_a_block_has_the_cid_of_its_bytes_whatever_its_sender_says(
     assert prefix_of(block.cid) == prefix
 
 
+@pytest.mark.rule("EXCHANGE-2")
+@pytest.mark.parametrize("known", HASHES, ids=lambda known: known.name)
+def test_a_block_of_each_known_hash_has_the_cid_of_its_bytes(known: Hash) -> None:
+    prefix = bytes([1, 0x55]) + known.prefix
+
+    block = block_of(prefix, b"hello")
+
+    assert block.cid == prefix + known.digest(b"hello")
+    assert prefix_of(block.cid) == prefix
+    assert prefix_of(block.cid + b"!") is None
+    assert prefix_of(block.cid[:-1]) is None
+
+
 @pytest.mark.parametrize(
     "prefix",
     [
         pytest.param(b"", id="none"),
-        pytest.param(bytes([1, 0x55, 0x13, 0x40]), id="sha2-512"),
+        pytest.param(bytes([1, 0x55, 0x11, 0x14]), id="sha1"),
+        pytest.param(bytes([1, 0x55, 0x00, 0x05]), id="identity"),
+        pytest.param(bytes([0, 0x70, 0x13, 0x40]), id="version 0 with sha2-512"),
         pytest.param(bytes([1, 0x55, 0x12, 0x14]), id="cut to 20 bytes"),
         pytest.param(bytes([2, 0x55, 0x12, 0x20]), id="version 2"),
         pytest.param(bytes([0, 0x55, 0x12, 0x20]), id="version 0 but raw"),
@@ -182,7 +198,7 @@ def test_a_block_has_the_cid_of_its_bytes_whatever_its_sender_says(
         pytest.param(bytes([1]) + b"\x55" * 40, id="far too long"),
     ],
 )
-def test_a_block__malformed__its_prefix_is_not_of_sha2_256(prefix: bytes) -> None:
+def test_a_block__malformed__its_prefix_is_of_no_known_hash(prefix: bytes) -> None:
     with pytest.raises(Malformed):
         block_of(prefix, b"bytes")
 

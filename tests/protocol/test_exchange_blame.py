@@ -3,7 +3,7 @@
 import pytest
 
 from commonfab.protocol.bitswap_wire import Presence
-from commonfab.protocol.exchange_events import Blame, Connected, Gone
+from commonfab.protocol.exchange_events import Blame, Connected, Garbled, Gone
 from commonfab.protocol.exchange_sources import (
     BAN_MS,
     REST_MS,
@@ -105,3 +105,34 @@ def test_answers_that_nobody_asked_for_change_nothing() -> None:
     story.start(CIDS[:1], BOB)
 
     assert not story.hear(EVE, Presence(CIDS[0], has=True), Presence(CIDS[1], has=False))
+
+
+@pytest.mark.rule("EXCHANGE-5")
+def test_an_answer_that_cannot_be_read_counts_as_a_wrong_one() -> None:
+    story = Story(EVE, BOB)
+    story.start(CIDS[:1], EVE, BOB)
+    story.hear(EVE, Presence(CIDS[0], has=True))
+    story.hear(BOB, Presence(CIDS[0], has=True))
+
+    effects = story.tell(Garbled(EVE, "a block of 3 MiB"))
+
+    assert Blame(EVE, "a block of 3 MiB") in effects
+    assert asked_blocks(effects, BOB) == [CIDS[0]]
+
+
+def test_a_fetch_from_a_peer_whose_answers_cannot_be_read_ends_with_that_reason() -> None:
+    story = Story(EVE)
+    effects = story.start(CIDS[:1], EVE)
+
+    for _ in range(WRONG_MAX):
+        effects += story.tell(Garbled(EVE, "a block of 3 MiB"))
+        effects += story.wait(REST_MS * WRONG_MAX)
+
+    assert ["1 sent wrong blocks" in reason for reason in failures(effects)] == [True]
+
+
+def test_garbage_from_a_peer_that_nothing_was_asked_of_is_no_answer() -> None:
+    story = Story(EVE)
+
+    assert not story.tell(Garbled(EVE, "garbage"))
+    assert not story.exchange.is_banned(EVE, story.now)

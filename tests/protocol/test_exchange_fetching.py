@@ -13,6 +13,7 @@ from commonfab.protocol.exchange_events import (
     Hearing,
     Join,
     Kept,
+    Seek,
     SessionId,
     Start,
     Stop,
@@ -22,6 +23,7 @@ from commonfab.protocol.exchange_fetching import (
     ACTIVE_MAX,
     HELD_BYTES_MAX,
     QUERIES_MAX,
+    SEEK_MS,
     SLOW_MS,
 )
 from commonfab.protocol.exchange_sessions import MISSES_MAX
@@ -361,3 +363,55 @@ def test_an_idle_exchange_wants_no_waking() -> None:
     exchange.handle(Stop(SESSION), 1100)
 
     assert exchange.handle(Tick(), 1250) == []
+
+
+# Finding more peers.
+
+
+def test_an_open_session_with_nobody_to_ask_looks_for_peers_and_asks_those_that_join() -> None:
+    story = Story(BOB)
+
+    effects = story.tell(Start(SESSION, CIDS[:1], (), IDLE_MS, is_open=True))
+    assert effects == [Seek(SESSION)]
+    assert not story.wait(SEEK_MS - BEAT_MS)
+
+    effects = story.tell(Join(SESSION, (BOB,)))
+    assert questions(effects, BOB) == [CIDS[0]]
+
+
+def test_an_open_session_looks_for_peers_when_those_it_has_lack_a_block_and_goes_on() -> None:
+    story = Story(BOB, CAROL)
+    story.tell(Start(SESSION, CIDS[:2], (BOB,), IDLE_MS, is_open=True))
+
+    effects = story.hear(BOB, Presence(CIDS[0], has=False))
+    assert effects == [Seek(SESSION)]
+    assert delivered(story.hear(BOB, BLOCKS[1])) == [BLOCKS[1]]
+
+    story.tell(Join(SESSION, (CAROL,)))
+    assert delivered(story.hear(CAROL, BLOCKS[0])) == [BLOCKS[0]]
+
+
+def test_an_open_session_whose_peers_fall_silent_looks_for_others_once() -> None:
+    story = Story(BOB)
+    story.tell(Start(SESSION, CIDS[:1], (BOB,), IDLE_MS, is_open=True))
+
+    assert story.wait(SEEK_MS - BEAT_MS) == []
+    assert Seek(SESSION) in story.wait(BEAT_MS)
+    assert Seek(SESSION) not in story.wait(SEEK_MS)
+
+
+def test_an_open_session_fails_once_nobody_else_will_be_found() -> None:
+    story = Story(BOB)
+    story.tell(Start(SESSION, CIDS[:1], (BOB,), IDLE_MS, is_open=True))
+    story.hear(BOB, Presence(CIDS[0], has=False))
+
+    effects = story.tell(Join(SESSION, (), is_last=True))
+
+    assert failures(effects) == ["of 1 peers asked, 1 do not have it"]
+
+
+def test_a_session_that_is_not_open_looks_for_nobody() -> None:
+    story = Story(BOB)
+    story.start(CIDS[:1], BOB)
+
+    assert Seek(SESSION) not in story.wait(2 * SEEK_MS)

@@ -41,6 +41,11 @@ _MESSAGES: dict[str, Message] = {
     "a block of links": Message(blocks=(block_of(_DAG_PB, bytes.fromhex("0a020801")),)),
     "a block of version 0": Message(blocks=(block_of(_V0, bytes.fromhex("0a020801")),)),
     "a block of another codec": Message(blocks=(block_of(bytes.fromhex("01a9021220"), b"{}"),)),
+    "a block with sha2-512": Message(blocks=(block_of(bytes.fromhex("01551340"), b"hello"),)),
+    "a block with blake3": Message(blocks=(block_of(bytes.fromhex("01551e20"), b"hello"),)),
+    "a block with blake2b-256": Message(
+        blocks=(block_of(bytes.fromhex("0155a0e40220"), b"hello"),)
+    ),
     "an empty block": Message(blocks=(block_of(_RAW, b""),)),
     "a long block": Message(blocks=(block_of(_RAW, bytes(200)),)),
     "have and have not": Message(
@@ -70,7 +75,8 @@ _REFUSED: dict[str, str] = {
     "a want without a CID": "0a040a021001",
     "a CID twice": "0a080a060a01610a0161",
     "an unknown kind of want": "0a070a050a01612002",
-    "a block with sha2-512": "1a090a040155134012" + "0161",
+    "a block with sha1": "1a090a040155111412" + "0161",
+    "a block that is in its own name": "1a090a040155000112" + "0161",
     "a block with a shortened hash": "1a090a040155121412" + "0161",
     "a block of version 0 that is raw": "1a090a040055122012" + "0161",
     "a number that is not in its shortest form": "288000",
