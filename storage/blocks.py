@@ -6,11 +6,13 @@
 
 A block is written aside, made durable, moved to its name, and its shard made durable: only
 then is it acknowledged. Every read is checked against the CID. One process at a time; the
-lock is the node's.
+lock is the node's. What makes writing fast: specs/decisions/0016-many-files-at-once.md.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -18,12 +20,17 @@ from commonfab.protocol.errors import Malformed
 
 from .cid import CID
 from .disk import reporting
-from .ports import BlockDamaged, BlockMissing, check_block
+from .ports import BlockDamaged, BlockMissing, MadeBlock, check_block
 
 _SHARDS = "abcdefghijklmnopqrstuvwxyz234567"
+_WRITERS = 16
+"""Threads of one `put_many`. They wait for the disk, which does many syncs in the time of one."""
+_WAITING_BYTES_MAX = 16 * 1024**2
+_WAITING_BLOCKS_MAX = 64
+"""What is in memory of one `put_many`, and not yet written."""
 
 Sync = Callable[[int], None]
-"""Makes an open file or folder durable, as `os.fsync` does."""
+"""Makes an open file or folder durable, as `os.fsync` does. Called from several threads."""
 
 
 class DiskBlockStore:
@@ -44,24 +51,26 @@ class DiskBlockStore:
         self.put_many([(cid, data)])
 
     def put_many(self, blocks: Iterable[tuple[CID, bytes]]) -> None:
-        written: dict[Path, Path] = {}
+        # Blocks are drawn here, and hashed, written and synced by threads meanwhile: a disk
+        # that is asked for many files at once makes them durable in about the time of one.
         shards: set[Path] = set()
-        with reporting(str(self._blocks)):
-            try:
-                for cid, data in blocks:
-                    check_block(cid, data)
-                    path = self._path(cid)
-                    shards.add(path.parent)
-                    if path not in written and not _holds(path, data):
-                        written[path] = self._write(data)
-                self._finish(written)
-            except BaseException:
-                for aside in written.values():
-                    aside.unlink(missing_ok=True)
-                raise
+        waiting: deque[tuple[Future[None], int]] = deque()
+        waiting_bytes = 0
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            for block in blocks:
+                cid, data = block
+                path = self._path(cid)
+                shards.add(path.parent)
+                waiting.append((writers.submit(self._keep, path, block), len(data)))
+                waiting_bytes += len(data)
+                while waiting_bytes > _WAITING_BYTES_MAX or len(waiting) > _WAITING_BLOCKS_MAX:
+                    done, freed = waiting.popleft()
+                    done.result()
+                    waiting_bytes -= freed
+            for done, _ in waiting:
+                done.result()
             # Also those of blocks that were here already: they may not be durable yet.
-            for shard in shards:
-                self._sync_path(shard)
+            list(writers.map(self._sync_shard, shards))
 
     def get(self, cid: CID) -> bytes:
         path = self._path(cid)
@@ -98,24 +107,31 @@ class DiskBlockStore:
         for folder in (self._blocks, self._blocks.parent, self._blocks.parent.parent):
             self._sync_path(folder)
 
-    def _write(self, data: bytes) -> Path:
+    def _keep(self, path: Path, block: tuple[CID, bytes]) -> None:
+        """Check a block and have it under its name, its bytes durable; the name is not yet."""
+        cid, data = block
+        if not isinstance(block, MadeBlock):
+            check_block(cid, data)
+        with reporting(str(self._blocks)):
+            if not _holds(path, data):
+                self._write(path, data)
+
+    def _write(self, path: Path, data: bytes) -> None:
         aside = self._unfinished / str(next(self._serial))
         try:
             with open(aside, "xb", buffering=0) as file:
                 written = 0
                 while written < len(data):
                     written += file.write(memoryview(data)[written:])
-        except OSError:
+                self._sync(file.fileno())
+            os.replace(aside, path)
+        except BaseException:
             aside.unlink(missing_ok=True)
             raise
-        return aside
 
-    def _finish(self, written: dict[Path, Path]) -> None:
-        # All are written before the first is synced: the disk then works on them together.
-        for aside in written.values():
-            self._sync_path(aside)
-        for path, aside in written.items():
-            os.replace(aside, path)
+    def _sync_shard(self, shard: Path) -> None:
+        with reporting(str(self._blocks)):
+            self._sync_path(shard)
 
     def _sync_path(self, path: Path) -> None:
         handle = os.open(path, os.O_RDONLY)

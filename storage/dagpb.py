@@ -88,6 +88,8 @@ def number(field: int, value: int) -> bytes:
 
 def varint(value: int) -> bytes:
     assert 0 <= value < 2**64
+    if value < 0x80:
+        return bytes((value,))
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -119,6 +121,8 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
     """Read a number in its shortest form; return it and where the next field starts."""
+    if at < len(data) and data[at] < 0x80:
+        return data[at], at + 1
     value = 0
     for index in range(VARINT_BYTES_MAX):
         if at + index >= len(data):

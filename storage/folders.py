@@ -20,27 +20,30 @@ from .cid import CID
 from .disk import reporting
 from .ports import BlockStore
 from .unixfs import (
+    DEFAULT_PROFILE,
     FILE_BYTES_MAX,
-    KUBO_CIDV1,
+    PROFILES,
     Entry,
+    Making,
+    NotSupported,
     Profile,
-    Tree,
-    add_entries,
-    add_tree,
+    file_blocks,
+    folder_blocks,
     list_folder,
+    put,
     read_file,
     stat,
 )
 
 FOLDER_DEPTH_MAX = 32
 """Folders within folders. Repositories of hardware stay below 12."""
-EXPORT_ENTRIES_MAX = 20_000
-"""Files and folders written at once. A few blocks can name endlessly many."""
+ENTRIES_MAX = 100_000
+"""Files and folders added or written out at once. A few blocks can name endlessly many."""
 NAME_BYTES_MAX = 255
 """One name, on every file system in use."""
 
 Progress = Callable[[str, int], None]
-"""Told each file as it is done: its path within the folder, and its bytes."""
+"""Told each file as it has been read: its path within the folder, and its bytes."""
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -68,62 +71,86 @@ def add_folder(
     blocks: BlockStore,
     path: Path,
     progress: Progress | None = None,
-    profile: Profile = KUBO_CIDV1,
+    profile: Profile = PROFILES[DEFAULT_PROFILE],
+    *,
+    entries_max: int = ENTRIES_MAX,
 ) -> CID:
     """Add a folder and all below it, and return its root, durable.
 
-    Names that start with a dot are left out, as `ipfs add -r` does. A symbolic link, a device
-    or an unsafe name raises `UsageError` that says which; files added before stay as blocks.
+    Names that start with a dot are left out, as `ipfs add -r` does. A symbolic link, a device,
+    an unsafe name or more than `entries_max` names raise `UsageError` that says which; files
+    added before stay as blocks.
     """
     if path.is_symlink() or not path.is_dir():
         raise UsageError(f"{path} is not a folder")
     with _opened(None, str(path), os.O_DIRECTORY) as folder:
-        return _Import(blocks, profile, progress).add_folder(folder, "", 1).cid
+        making = _Import(profile, progress, entries_max).folder(folder, "", 1)
+        return put(blocks, making).cid
 
 
 @dataclass(slots=True)
 class _Import:
-    blocks: BlockStore
     profile: Profile
     progress: Progress | None
+    entries_left: int
 
-    def add_folder(self, folder: int, within: str, depth: int) -> Tree:
+    def folder(self, folder: int, within: str, depth: int) -> Making:
         if depth > FOLDER_DEPTH_MAX:
             raise UsageError(f"{within}: deeper than {FOLDER_DEPTH_MAX} folders")
         entries: list[Entry] = []
-        with reporting(within):
-            names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-        for name in names:
+        for name in self._names(folder, within):
             inner = f"{within}{name}"
             if fault := name_fault(name):
                 raise UsageError(f"{inner!a} {fault}; rename it")
-            tree = self._add_entry(folder, name, inner, depth)
+            tree = yield from self._entry(folder, name, inner, depth)
             entries.append(Entry(name, tree.cid, tree.tsize))
-        return add_entries(self.blocks, entries, self.profile)
+        return (yield from folder_blocks(entries, self.profile))
 
-    def _add_entry(self, folder: int, name: str, inner: str, depth: int) -> Tree:
+    def _names(self, folder: int, within: str) -> list[str]:
+        names: list[str] = []
+        with reporting(within), os.scandir(folder) as found:
+            for entry in found:
+                if not entry.name.startswith("."):
+                    names.append(entry.name)
+                    self.entries_left -= 1
+                if self.entries_left < 0:
+                    raise UsageError(
+                        f"{within or 'the folder'}: more files and folders than are taken "
+                        "at once; put them into an archive, or publish them as several designs"
+                    )
+        return sorted(names)
+
+    def _entry(self, folder: int, name: str, inner: str, depth: int) -> Making:
         with reporting(inner):
             mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
         if modes.S_ISLNK(mode):
             raise UsageError(f"{inner} is a symbolic link; put what it leads to in its place")
         if modes.S_ISDIR(mode):
             with _opened(folder, name, os.O_DIRECTORY, shown=inner) as handle:
-                return self.add_folder(handle, f"{inner}/", depth + 1)
+                return (yield from self.folder(handle, f"{inner}/", depth + 1))
         if not modes.S_ISREG(mode):
             raise UsageError(f"{inner} is neither a file nor a folder; take it out")
-        return self._add_file(folder, name, inner)
+        return (yield from self._file(folder, name, inner))
 
-    def _add_file(self, folder: int, name: str, inner: str) -> Tree:
+    def _file(self, folder: int, name: str, inner: str) -> Making:
         # It may have become something else since: NONBLOCK keeps a pipe from holding us here.
-        with (
-            _opened(folder, name, os.O_NONBLOCK, shown=inner) as handle,
-            open(handle, "rb", buffering=0, closefd=False) as source,
-            reporting(inner),
-        ):
-            tree = add_tree(self.blocks, source, self.profile)
+        with _opened(folder, name, os.O_NONBLOCK, shown=inner) as handle:
+            tree = yield from file_blocks(_OpenFile(handle, inner), self.profile)
         if self.progress:
             self.progress(inner, tree.size)
         return tree
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenFile:
+    """A `Source` that says which file it is when the disk refuses."""
+
+    handle: int
+    shown: str
+
+    def read(self, size: int, /) -> bytes:
+        with reporting(self.shown):
+            return os.read(self.handle, size)
 
 
 @contextmanager
@@ -142,15 +169,16 @@ def export(
     folder: Path,
     *,
     bytes_max: int = FILE_BYTES_MAX,
-    entries_max: int = EXPORT_ENTRIES_MAX,
+    entries_max: int = ENTRIES_MAX,
 ) -> None:
     """Write a folder out under a name that is free, or an empty folder; all of it or nothing.
 
     Raises `UsageError` if something is there already, `Malformed` for an unsafe name or a tree
     beyond the bounds, and what the block store raises for a block that it lacks.
     """
-    if stat(blocks, root).kind != "folder":
-        raise UsageError(f"{root} is a file, not a folder")
+    kind = stat(blocks, root).kind
+    if kind != "folder":
+        raise UsageError(f"{root} is a {kind}, not a folder")
     with reporting(str(folder)):
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
@@ -194,7 +222,10 @@ class _Export:
             self.entries_left -= 1
             if self.entries_left < 0:
                 raise Malformed(f"{self.root}: too many files and folders")
-            if stat(self.blocks, entry.cid).kind == "folder":
+            kind = stat(self.blocks, entry.cid).kind
+            if kind == "symbolic link":
+                raise NotSupported(f"{self.root}: {inner} is a symbolic link, which is not written")
+            if kind == "folder":
                 os.mkdir(entry.name, dir_fd=folder)
                 with _opened(folder, entry.name, os.O_DIRECTORY) as handle:
                     self._write_folder(entry.cid, handle, f"{inner}/", depth + 1)

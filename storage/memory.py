@@ -5,6 +5,7 @@ They keep the same promises as those on disk, but for the durable ones.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from commonfab.protocol.admission import Place
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 
 from .cid import CID
@@ -89,6 +90,9 @@ class MemoryRecordStore:
 
     def ids(self, kinds: Collection[str]) -> list[RecordId]:
         return [row.id for row in self.find() if row.kind in kinds]
+
+    def places(self, kind: str) -> list[Place]:
+        return [Place(row.author, row.stream, row.seq, row.id) for row in self.find(kind=kind)]
 
     def marks(self) -> dict[tuple[NodeId, str], Mark]:
         return dict(self._marks)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from commonfab.protocol.admission import Place
 from commonfab.protocol.errors import Malformed, ResourceError
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp, short
 from commonfab.protocol.limits import BLOCK_BYTES_MAX
 
-from .cid import CID
+from .cid import CID, Codec, Version
 
 _INTEGER_MAX = 2**63 - 1
 
@@ -60,12 +61,34 @@ class RecordDamaged(ResourceError):
         self.record_id = record_id
 
 
-def check_block(cid: CID, data: bytes) -> None:
-    """Raise `Malformed` unless a store may keep these bytes under this CID."""
+def check_size(cid: CID, data: bytes) -> None:
+    """Raise `Malformed` if a block is larger than stores keep."""
     if len(data) > BLOCK_BYTES_MAX:
         raise Malformed(f"block {cid} has {len(data)} bytes; at most {BLOCK_BYTES_MAX} are kept")
+
+
+def check_block(cid: CID, data: bytes) -> None:
+    """Raise `Malformed` unless a store may keep these bytes under this CID."""
+    check_size(cid, data)
+    if cid.inline is not None:
+        raise Malformed(f"block {cid} is in its own name: it is not kept, and needs no keeping")
     if not cid.names(data):
         raise Malformed(f"block {cid} does not have the bytes that its name says")
+
+
+class MadeBlock(tuple[CID, bytes]):
+    """A block with the CID that was made from these very bytes: nobody need hash it again.
+
+    There is no way to make a false one, as both CIDs and bytes never change.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, data: bytes | bytearray, *, codec: Codec, version: Version = 1) -> "MadeBlock":
+        data = bytes(data)  # The same object, unless it was one that can change.
+        cid = CID.of(data, codec=codec, version=version)
+        check_size(cid, data)
+        return super().__new__(cls, (cid, data))
 
 
 class BlockStore(Protocol):
@@ -81,6 +104,7 @@ class BlockStore(Protocol):
     def put_many(self, blocks: Iterable[tuple[CID, bytes]]) -> None:
         """Keep all of them, durable together when this returns. Much faster than one by one.
 
+        They are drawn from `blocks` in the caller's thread and never all in memory.
         If it raises, any of them may be there or not, each of them whole.
         """
         ...
@@ -184,6 +208,11 @@ class RecordStore(Protocol):
 
     def ids(self, kinds: Collection[str]) -> list[RecordId]:
         """Return the ids of all records of these kinds, by time and id."""
+        ...
+
+    def places(self, kind: str) -> list[Place]:
+        """Return where each record of a kind stands, without reading the records. Those whose
+        row has changed otherwise go to quarantine instead."""
         ...
 
     def marks(self) -> dict[tuple[NodeId, str], Mark]:

@@ -8,11 +8,12 @@ Calls come from one thread at a time; one process at a time has the file.
 
 import sqlite3
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from commonfab.protocol.admission import Place
 from commonfab.protocol.errors import CommonfabError, PeerError, UsageError
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 
@@ -138,6 +139,31 @@ class SqliteRecordStore:
         query = f"SELECT id FROM record WHERE kind IN ({_holes(kinds)}) ORDER BY at, id"  # noqa: S608
         with self._reporting():
             return [RecordId(row[0]) for row in self._db.execute(query, tuple(kinds))]
+
+    def places(self, kind: str) -> list[Place]:
+        query = (
+            "SELECT rowid, checksum, id, author, kind, stream, seq, at, until FROM record "
+            "WHERE kind = ? ORDER BY at, record.id"
+        )
+        with self._reporting():
+            rows = self._db.execute(query, (kind,)).fetchall()
+        authors: dict[NodeId, NodeId] = {}
+        places: list[Place] = []
+        for rowid, checksum, *columns in rows:
+            record_id, author, _, stream, seq, *_ = columns
+            if checksum == _checksum(*columns):
+                # One object for each author, however many records are theirs.
+                places.append(Place(authors.setdefault(author, author), stream, seq, record_id))
+            else:
+                self._look_at(rowid)
+        return places
+
+    def _look_at(self, rowid: int) -> None:
+        """Put a row in quarantine if it has changed."""
+        with self._reporting():
+            found = self._db.execute(f"{_SELECT} WHERE rowid = ?", (rowid,)).fetchone()
+        with suppress(RecordDamaged):
+            self._checked(RecordId(found[1]), found)
 
     def marks(self) -> dict[_Place, Mark]:
         return dict(self._marks)

@@ -11,10 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from commonfab.protocol.errors import Malformed
 from commonfab.protocol.limits import BLOCK_BYTES_MAX
+from commonfab.protocol.multihash import HASHES, Hash
 from commonfab.storage.blocks import DiskBlockStore
 from commonfab.storage.cid import CID, DAG_PB, RAW
 from commonfab.storage.memory import MemoryBlockStore
-from commonfab.storage.ports import BlockMissing, BlockStore
+from commonfab.storage.ports import BlockMissing, BlockStore, MadeBlock
 
 HELLO = b"hello world"
 HELLO_CID = CID.of(HELLO, codec=RAW)
@@ -67,6 +68,28 @@ def test_bytes_that_the_cid_does_not_name_are_refused(store: BlockStore, data: b
     assert not store.has(HELLO_CID)
 
 
+@pytest.mark.parametrize("known", HASHES, ids=lambda known: known.name)
+def test_a_block_of_each_known_hash_is_kept(store: BlockStore, known: Hash) -> None:
+    cid = CID.from_bytes(b"\x01\x55" + known.prefix + known.digest(HELLO))
+
+    store.put(cid, HELLO)
+
+    assert store.get(cid) == HELLO
+    assert list(store.cids()) == [cid]
+    with pytest.raises(Malformed, match=str(cid)):
+        store.put(cid, HELLO + b"!")
+
+
+def test_a_block_that_is_in_its_own_name_is_not_kept(store: BlockStore) -> None:
+    cid = CID.from_bytes(b"\x01\x55\x00" + bytes([len(HELLO)]) + HELLO)
+
+    with pytest.raises(Malformed, match="is in its own name"):
+        store.put(cid, HELLO)
+
+    assert not store.has(cid)
+    assert list(store.cids()) == []
+
+
 def test_a_block_that_is_too_large_is_refused(store: BlockStore) -> None:
     data = bytes(BLOCK_BYTES_MAX + 1)
 
@@ -74,6 +97,31 @@ def test_a_block_that_is_too_large_is_refused(store: BlockStore) -> None:
         store.put(CID.of(data, codec=RAW), data)
 
     store.put(CID.of(data[:-1], codec=RAW), data[:-1])
+
+
+def test_a_block_with_the_cid_made_from_it_is_kept_without_hashing_it_again(
+    store: BlockStore,
+) -> None:
+    made = MadeBlock(HELLO, codec=RAW)
+    assert made == (HELLO_CID, HELLO)
+
+    store.put_many([made])
+
+    assert store.get(HELLO_CID) == HELLO
+
+
+def test_a_made_block_does_not_change_with_the_buffer_it_was_made_from() -> None:
+    buffer = bytearray(HELLO)
+    made = MadeBlock(buffer, codec=RAW)
+
+    buffer[0] ^= 1
+
+    assert made == (HELLO_CID, HELLO)
+
+
+def test_no_block_is_made_that_is_too_large_for_a_store() -> None:
+    with pytest.raises(Malformed, match="at most"):
+        MadeBlock(bytes(BLOCK_BYTES_MAX + 1), codec=RAW)
 
 
 def test_the_empty_block_is_a_block(store: BlockStore) -> None:

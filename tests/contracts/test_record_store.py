@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from commonfab.protocol.admission import Place
 from commonfab.protocol.errors import Malformed
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.storage.memory import MemoryRecordStore
@@ -292,3 +293,13 @@ class _AgainstEachOther(RuleBasedStateMachine):
 
 TestTwins = _AgainstEachOther.TestCase
 TestTwins.settings = settings(max_examples=20, stateful_step_count=12, deadline=None)
+
+
+def test_the_places_of_a_kind_are_those_of_its_records(store: RecordStore) -> None:
+    design = a_record(at=1000, kind="design", stream="design/x", seq=1)
+    bobs = a_record(at=2000, kind="design", stream="design/y", seq=7, author=BOB)
+    store.put_many([bobs, design, a_record(at=500, kind="workshop", stream="workshop", seq=1)])
+
+    assert store.places("design") == [
+        Place(row.author, row.stream, row.seq, row.id) for row in (design, bobs)
+    ]

@@ -7,6 +7,7 @@ out what would be left. What has a durable name and was never synced itself come
 
 import os
 from pathlib import Path
+from threading import Lock
 
 
 class PowerCut(BaseException):
@@ -17,10 +18,15 @@ class Platter:
     def __init__(self) -> None:
         self.syncs_left: int | None = None
         """How many calls are still answered before the power goes; None for all."""
+        self._lock = Lock()
         self._files: dict[int, bytes] = {}
         self._folders: dict[int, dict[str, tuple[int, bool]]] = {}
 
     def sync(self, handle: int) -> None:
+        with self._lock:
+            self._sync(handle)
+
+    def _sync(self, handle: int) -> None:
         if self.syncs_left == 0:
             raise PowerCut
         if self.syncs_left is not None:

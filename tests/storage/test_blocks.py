@@ -1,12 +1,16 @@
 """The block store on disk: what it does when its files are not as it left them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from commonfab.protocol.errors import Malformed
+from commonfab.protocol.multihash import HASHES
 from commonfab.storage.blocks import DiskBlockStore
-from commonfab.storage.cid import CID, RAW
-from commonfab.storage.ports import BlockDamaged, BlockMissing, StoreBroken
+from commonfab.storage.cid import CID, DAG_PB, RAW
+from commonfab.storage.dagpb import Link, Node, encode
+from commonfab.storage.ports import BlockDamaged, BlockMissing, MadeBlock, StoreBroken
 
 DATA = bytes(range(64))
 CID_OF_DATA = CID.of(DATA, codec=RAW)
@@ -22,18 +26,33 @@ def path_of(cid: CID, folder: Path) -> Path:
     return path
 
 
-def test_each_flipped_bit_is_noticed_when_the_block_is_read(
-    store: DiskBlockStore, tmp_path: Path
-) -> None:
-    for bit in range(8 * len(DATA)):
-        store.put(CID_OF_DATA, DATA)
-        changed = bytearray(DATA)
-        changed[bit // 8] ^= 1 << bit % 8
-        path_of(CID_OF_DATA, tmp_path).write_bytes(changed)
+LEAF = Link(CID_OF_DATA, "", 64)
+NODE = encode(Node((LEAF, LEAF), b"\x08\x02\x18\x80\x01"))
+SOME_BLOCKS = {
+    "raw": (CID_OF_DATA, DATA),
+    "node": (CID.of(NODE, codec=DAG_PB), NODE),
+    "node, version 0": (CID.of(NODE, codec=DAG_PB, version=0), NODE),
+    **{used.name: (CID(1, RAW, used.prefix + used.digest(DATA)), DATA) for used in HASHES},
+}
 
-        with pytest.raises(BlockDamaged, match=str(CID_OF_DATA)) as caught:
-            store.get(CID_OF_DATA)
-        assert caught.value.cid == CID_OF_DATA
+
+@pytest.mark.parametrize(("cid", "data"), SOME_BLOCKS.values(), ids=SOME_BLOCKS)
+def test_each_flipped_bit_is_noticed_when_the_block_is_read(
+    tmp_path: Path, cid: CID, data: bytes
+) -> None:
+    store = DiskBlockStore(tmp_path, sync=lambda _: None)
+    store.put(cid, data)
+    assert store.get(cid) == data
+    path = path_of(cid.as_v1(), tmp_path)
+    for bit in range(8 * len(data)):
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+
+        with pytest.raises(BlockDamaged, match=str(cid)) as caught:
+            store.get(cid)
+        assert caught.value.cid == cid
+        assert not store.has(cid)
 
 
 @pytest.mark.parametrize("data", [b"", DATA[:-1], DATA + b"\0"])
@@ -87,21 +106,62 @@ def test_what_a_crash_left_unfinished_is_gone_once_the_store_is_opened(tmp_path:
     assert store.get(CID_OF_DATA) == DATA
 
 
-def test_a_refused_block_leaves_nothing_behind(store: DiskBlockStore, tmp_path: Path) -> None:
+def test_a_put_that_ends_early_leaves_nothing_unfinished(
+    store: DiskBlockStore, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match="stop"):
         store.put_many(stopping())
 
     assert list((tmp_path / "unfinished").iterdir()) == []
-    assert list(store.cids()) == []
+    assert [store.get(cid) for cid in store.cids()] in ([], [DATA])
 
 
-def stopping() -> list[tuple[CID, bytes]]:
-    class Stopping(list[tuple[CID, bytes]]):
-        def __iter__(self):  # type: ignore[no-untyped-def]
-            yield CID_OF_DATA, DATA
-            raise ValueError("stop")
+def test_a_block_that_lies_in_the_middle_of_many_is_refused_and_the_rest_are_whole(
+    store: DiskBlockStore, tmp_path: Path
+) -> None:
+    datas = [bytes([number]) * 1000 for number in range(200)]
+    blocks = [(CID.of(data, codec=RAW), data) for data in datas]
+    blocks[100] = (blocks[100][0], b"something else")
 
-    return Stopping()
+    with pytest.raises(Malformed, match=str(blocks[100][0])):
+        store.put_many(blocks)
+
+    assert not store.has(blocks[100][0])
+    assert list((tmp_path / "unfinished").iterdir()) == []
+    for cid in store.cids():
+        store.get(cid)
+
+
+def test_only_a_few_blocks_are_drawn_before_they_are_written(tmp_path: Path) -> None:
+    written: list[int] = []
+    store = DiskBlockStore(tmp_path, sync=written.append)
+    written.clear()
+    drawn_ahead: list[int] = []
+
+    def many() -> Iterator[MadeBlock]:
+        for number in range(64):
+            drawn_ahead.append(number - len(written))
+            yield MadeBlock(number.to_bytes(1, "big") * (1 << 20), codec=RAW)
+
+    store.put_many(many())
+
+    assert max(drawn_ahead) <= 17
+
+
+def test_an_error_of_what_gives_the_blocks_is_not_blamed_on_the_store(
+    store: DiskBlockStore,
+) -> None:
+    def unreadable() -> Iterator[MadeBlock]:
+        yield MadeBlock(DATA, codec=RAW)
+        raise PermissionError("the file that is published")
+
+    with pytest.raises(PermissionError, match="published"):
+        store.put_many(unreadable())
+
+
+def stopping() -> Iterator[tuple[CID, bytes]]:
+    yield CID_OF_DATA, DATA
+    raise ValueError("stop")
 
 
 def test_a_strangers_file_in_a_shard_is_not_a_block(store: DiskBlockStore, tmp_path: Path) -> None:

@@ -8,10 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commonfab.protocol.errors import Malformed
-from commonfab.storage.cid import CID, DAG_PB, RAW, Version
+from commonfab.storage.cid import CID, DAG_PB, INLINE_BYTES_MAX, RAW, Version
 
 HELLO = b"hello world"
 HELLO_V1 = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
+SHA2_512 = (
+    "bafkrgqbqt3gerhas23vuzrapkdeqf4vu2dwxp3srdj6hvg6nhsug2tgyn6mj3u23yx7utftq3i2ckw2fwdh5qmhid5qf"
+    "3t35yvkc5e5ottlw6"
+)
+BLAKE3 = "bafkr4igxjga67jykbseaxdmmdgc5a5o3zp3htom2l6mrjznk7fvyggu6eq"
+BLAKE2B = "bafk2bzaceaswza5ss4iu2ia3galz6pyo6dfm5f4dmiw2lf2de22dmf4k533ba"
 FOLDER_V0 = "QmWSgS32xQEcXMeqd3YPJLrNBLSdsfYCep2U7CFkyrjXwY"
 DIGEST = hashlib.sha256(HELLO).digest()
 
@@ -75,11 +81,12 @@ def test_an_unknown_codec_is_refused_by_name(codec: int, name: str) -> None:
 @pytest.mark.parametrize(
     ("prefix", "name"),
     [
-        (b"\x00\x05", "identity"),
-        (b"\x11\x14", "sha1"),
-        (b"\x13\x40", "sha2-512"),
+        (b"\x11\x14", r"hash sha1 \(0x11\); sha2-256, sha2-512, blake3, blake2b-256 are read"),
+        (b"\x16\x20", "sha3-256"),
         (b"\x77\x20", "0x77"),
-        (b"\xa0\xe4\x02\x20", "blake2b"),
+        (b"\xc0\xe4\x02\x40", "blake2b-512"),
+        (b"\x13\x40", "a cut sha2-512; a whole one has 64 bytes"),
+        (b"\x1e\x10", "a cut blake3; a whole one has 32 bytes"),
     ],
 )
 def test_an_unknown_hash_is_refused_by_name(prefix: bytes, name: str) -> None:
@@ -87,6 +94,55 @@ def test_an_unknown_hash_is_refused_by_name(prefix: bytes, name: str) -> None:
 
     with pytest.raises(Malformed, match=name):
         CID.from_bytes(data)
+
+
+@pytest.mark.rule("UNIXFS-2")
+@pytest.mark.parametrize(
+    "text",
+    [
+        # `ipfs add --hash=… --raw-leaves` of "hello world", by Kubo 0.42.0.
+        HELLO_V1,
+        SHA2_512,
+        BLAKE3,
+        BLAKE2B,
+    ],
+)
+def test_a_cid_of_each_known_hash_names_its_block_and_no_other(text: str) -> None:
+    cid = CID.parse(text)
+
+    assert str(cid) == text
+    assert CID.from_bytes(bytes(cid)) == cid
+    assert cid.inline is None
+    assert cid.names(HELLO)
+    assert not cid.names(HELLO + b"!")
+
+
+@pytest.mark.rule("UNIXFS-10")
+@given(st.binary(max_size=INLINE_BYTES_MAX))
+def test_a_cid_can_have_its_block_in_it(data: bytes) -> None:
+    cid = CID.from_bytes(b"\x01\x55\x00" + varint(len(data)) + data)
+
+    assert cid.inline == data
+    assert cid.names(data)
+    assert not cid.names(data + b"!")
+    assert CID.parse(str(cid)) == cid
+
+
+@pytest.mark.rule("UNIXFS-10")
+@pytest.mark.parametrize(
+    ("tail", "why"),
+    [
+        (b"\x00" + varint(129) + bytes(129), "with 129 bytes in it; at most 128 are read"),
+        (b"\x00\x05" + bytes(4), "with 4 bytes in it that claims 5"),
+        (b"\x00\x05" + bytes(6), "with 6 bytes in it that claims 5"),
+        (b"\x00\x85\x00" + bytes(5), "not in its shortest form"),
+        (b"\x00", "not a CID"),
+        (b"\x00\xff\xff\xff\xff\xff", "not a CID"),
+    ],
+)
+def test_a_cid_that_lies_about_what_is_in_it_is_malformed(tail: bytes, why: str) -> None:
+    with pytest.raises(Malformed, match=why):
+        CID.from_bytes(b"\x01\x55" + tail)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Folders to and from the disk: the same CIDs as others, and nothing outside the folder."""
 
-import json
 import os
 import socket
 from pathlib import Path
@@ -13,20 +12,16 @@ from commonfab.storage.cid import CID, RAW
 from commonfab.storage.folders import add_folder, export, name_fault
 from commonfab.storage.memory import MemoryBlockStore
 from commonfab.storage.ports import BlockMissing, StoreBroken
-from commonfab.storage.unixfs import Entry, Profile, add_entries, list_folder, resolve
+from commonfab.storage.unixfs import Entry, add_entries, list_folder, resolve, stat
 from tests.storage.content import content
+from tests.storage.unixfs_vectors import PROFILES, VECTORS, lay_blocks, name_of
 
-VECTORS = json.loads(Path("specs/vectors/unixfs.json").read_text())
 HELLO = b"hello world"
 
 
 @pytest.fixture
 def blocks() -> MemoryBlockStore:
     return MemoryBlockStore()
-
-
-def folder_vector_name(vector: dict[str, Any]) -> str:
-    return f"{vector['profile']}-{vector['name']}"
 
 
 def lay_out(vector: dict[str, Any], folder: Path) -> None:
@@ -50,18 +45,61 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 @pytest.mark.rule("UNIXFS-3")
-@pytest.mark.parametrize("vector", VECTORS["folders"], ids=folder_vector_name)
+@pytest.mark.parametrize("vector", VECTORS["folders"], ids=name_of)
 def test_a_folder_has_the_cid_that_another_program_gave_it_and_comes_back_whole(
     blocks: MemoryBlockStore, vector: dict[str, Any], tmp_path: Path
 ) -> None:
     lay_out(vector, tmp_path / "in")
-    how = Profile(**VECTORS["profiles"][vector["profile"]])
+    how = PROFILES[vector["profile"]]
 
     root = add_folder(blocks, tmp_path / "in", profile=how)
     export(blocks, root, tmp_path / "out")
 
     assert str(root) == vector["cid"]
     assert contents(tmp_path / "out") == contents(tmp_path / "in")
+
+
+@pytest.mark.parametrize("vector", VECTORS["folder_layouts"], ids=name_of)
+def test_a_folder_that_kubo_wrote_is_written_out_unless_it_has_a_symbolic_link(
+    vector: dict[str, Any], tmp_path: Path
+) -> None:
+    blocks, root = lay_blocks(vector), CID.parse(vector["cid"])
+    if vector["name"] == "a symbolic link in it":
+        with pytest.raises(UsageError, match="link is a symbolic link, which is not written"):
+            export(blocks, root, tmp_path / "out")
+        assert list(tmp_path.iterdir()) == []
+        return
+
+    export(blocks, root, tmp_path / "out")
+
+    files = {f"part {n}.stl": b"%d\n" % n for n in range(vector["count"])}
+    assert contents(tmp_path / "out") == files
+
+
+@pytest.mark.rule("UNIXFS-6")
+def test_a_folder_that_was_split_comes_back_whole(blocks: MemoryBlockStore, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for n in range(1100):
+        (tmp_path / "in" / f"{n:0220}").touch()
+
+    root = add_folder(blocks, tmp_path / "in")
+    export(blocks, root, tmp_path / "out")
+
+    assert len(list_folder(blocks, root)) == 1100
+    assert len(blocks.get(root)) < 20_000
+    assert contents(tmp_path / "out") == contents(tmp_path / "in")
+
+
+def test_a_folder_of_too_many_names_is_refused_before_they_are_all_listed(
+    blocks: MemoryBlockStore, tmp_path: Path
+) -> None:
+    (tmp_path / "parts").mkdir()
+    for n in range(5):
+        (tmp_path / "parts" / f"{n}").touch()
+
+    assert stat(blocks, add_folder(blocks, tmp_path, entries_max=6)).kind == "folder"
+    with pytest.raises(UsageError, match="parts/: more files and folders than are taken at once"):
+        add_folder(blocks, tmp_path, entries_max=5)
 
 
 def test_progress_is_told_for_each_file_by_its_path(
