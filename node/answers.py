@@ -88,6 +88,72 @@ class DesignLine(Answer, frozen=True):
     """Its path below the root."""
     is_here: bool = False
     """Whether all its files are on this node's disk."""
+    language: str = ""
+    made: int = 0
+    """Pieces of it of which this node has seen the owners' receipts."""
+
+
+class FacetValue(Answer, frozen=True):
+    value: str
+    designs: int
+    """How many of those found have it."""
+    name: str = ""
+    """Of an author: the workshop's."""
+
+
+class FoundDesigns(Answer, frozen=True):
+    designs: list[DesignLine]
+    total: int
+    """How many fit, as far as they were counted."""
+    is_more: bool
+    """More fit than were counted."""
+    facets: dict[str, list[FacetValue]]
+    """The commonest process, material, licence, language and author among those counted."""
+    known: int
+    missing: int
+    """Of those known: not in the catalogue yet, so not looked at."""
+
+
+class VersionLine(Answer, frozen=True):
+    id: str
+    version: str
+    at: int
+    is_honest: bool
+    """False: its author signed another for the same place, or had revoked its key."""
+    is_newest: bool
+    """The newest honest one."""
+
+
+class KinLine(Answer, frozen=True):
+    """What a design was made from, or what was made from it."""
+
+    id: str
+    relation: str
+    """fork, remix"""
+    is_known: bool
+    name: str = ""
+    version: str = ""
+    author: str = ""
+    author_name: str = ""
+
+
+class ShownDesign(DesignLine, frozen=True, kw_only=True):
+    """One design, with its kin."""
+
+    versions: list[VersionLine]
+    """Newest first."""
+    derived_from: list[KinLine]
+    derived: list[KinLine]
+    """What says that it was made from this, or from another version of it."""
+
+
+class Picture(Answer, frozen=True):
+    part: str
+    file: str
+    path: str
+    """Of a PNG on this node's disk; empty if there is none."""
+    why: str = ""
+    """Why there is none."""
 
 
 class Published(Answer, frozen=True):
@@ -105,6 +171,70 @@ class Got(Answer, frozen=True):
     folder: str
     files: int
     size_bytes: int
+
+
+class Bundled(Answer, frozen=True):
+    """A bundle that was written, or would be."""
+
+    file: str
+    root: str
+    designs: int
+    records: int
+    blocks: int
+    size_bytes: int
+    """Of the file."""
+    is_dry_run: bool
+
+
+class BundledDesign(Answer, frozen=True):
+    """A design whose record a bundle has."""
+
+    id: str
+    name: str
+    version: str
+    author: str
+    author_name: str
+    root: str
+    is_new: bool
+    """Whether its record was not known here."""
+    missing: int
+    """Blocks that are neither in the file nor here, as far as can be known; 0: it is whole."""
+    why: str = ""
+    """Why its files cannot be read at all."""
+
+
+class BundledRoot(Answer, frozen=True):
+    """A tree that a file names and that no record speaks of."""
+
+    root: str
+    missing: int
+    why: str = ""
+
+
+class OpenedBundle(Answer, frozen=True):
+    """What a file held, and what of it was taken in, or would be."""
+
+    file: str
+    is_bundle: bool
+    """False: blocks alone, as other IPFS programs export them."""
+    is_whole: bool
+    damage: str
+    """Where the file stopped making sense, and how."""
+    blocks: int
+    size_bytes: int
+    new_blocks: int
+    new_bytes: int
+    records: int
+    """Those that may be believed."""
+    new_records: int
+    designs: list[BundledDesign]
+    roots: list[BundledRoot]
+    refused: list[str]
+    """Blocks and records that are wrong, the first of them."""
+    refused_count: int
+    ignored: list[str]
+    """Records that are nobody's fault and of no use: expired, of a revoked key."""
+    is_dry_run: bool
 
 
 class AttemptLine(Answer, frozen=True):
@@ -191,3 +321,26 @@ class Happening(Answer, frozen=True):
     what: str
     """Such as peer_up, design_new, offer_in, lease_out, job_started, job_ended."""
     fields: dict[str, str | int]
+
+
+class HolderLine(Answer, frozen=True):
+    """A peer that has a design's files, or is said to have them."""
+
+    node: str
+    name: str
+    how: str
+    """author, promised, served before, routing server, DHT"""
+    where: str
+    """Which routing server, or which DHT: LAN or WAN."""
+    is_connected: bool
+    addresses: list[str]
+
+
+class Found(Answer, frozen=True):
+    """Who has what is under a root, as far as could be found out."""
+
+    root: str
+    is_here: bool
+    holders: list[HolderLine]
+    looked: list[str]
+    """Where was looked besides, and with what success."""

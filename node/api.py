@@ -12,24 +12,39 @@ import msgspec
 import trio
 from msgspec import Meta, Struct
 
-from commonfab.protocol.encoding import plain_text
-from commonfab.protocol.errors import UsageError
-from commonfab.protocol.ids import OrderId
+from commonfab.protocol.errors import Malformed, UsageError
+from commonfab.protocol.ids import OrderId, RecordId
 from commonfab.protocol.peer_id import peer_text
-from commonfab.protocol.records import Design, Place, Record
+from commonfab.protocol.records import Design, Origin, Place, Record
 from commonfab.storage.cid import CID
 
-from . import clock, config, publishing, views
+from . import (
+    browsing,
+    bundles,
+    bundles_open,
+    clock,
+    config,
+    finding_answers,
+    ipfs_api,
+    keeping_api,
+    publishing,
+    views,
+)
 from .answers import (
+    Bundled,
     Connected,
-    DesignLine,
     Explained,
+    Found,
+    FoundDesigns,
     Got,
     Happening,
     MachineNow,
+    OpenedBundle,
     OrderLine,
     PeerLine,
+    Picture,
     Published,
+    ShownDesign,
     Status,
 )
 from .control import Handler, Progress
@@ -43,12 +58,10 @@ class _Nothing(Struct, forbid_unknown_fields=True):
     pass
 
 
-class _Path(Struct, forbid_unknown_fields=True):
+class _Publish(Struct, forbid_unknown_fields=True):
     path: str
-
-
-class _Query(Struct, forbid_unknown_fields=True):
-    query: str = ""
+    fork_of: list[str] = []
+    remix_of: list[str] = []
 
 
 class _Which(Struct, forbid_unknown_fields=True):
@@ -58,6 +71,17 @@ class _Which(Struct, forbid_unknown_fields=True):
 class _Get(Struct, forbid_unknown_fields=True):
     design: str
     out: str
+
+
+class _MakeBundle(Struct, forbid_unknown_fields=True):
+    designs: list[str]
+    out: str
+    dry_run: bool = False
+
+
+class _OpenBundle(Struct, forbid_unknown_fields=True):
+    path: str
+    dry_run: bool = False
 
 
 class _Order(Struct, forbid_unknown_fields=True):
@@ -87,12 +111,32 @@ class Api:
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return the requests by name."""
+        keeping = keeping_api.KeepingApi(self._node, self._fetch)
+        ipfs = ipfs_api.IpfsApi(self._node)
         return {
+            "keep": _typed(keeping_api.Keep, keeping.keep),
+            "drop": _typed(keeping_api.Which, keeping.drop),
+            "pins": _typed(keeping_api.Everything, keeping.pins),
+            "gc": _typed(keeping_api.Collect, keeping.collect),
+            "scrub": _typed(keeping_api.Everything, keeping.scrub),
+            "replicas": _typed(keeping_api.Which, keeping.replicas),
+            "ipfs.status": _typed(ipfs_api.Nothing, ipfs.status),
+            "ipfs.import": _typed(ipfs_api.Import, ipfs.import_),
+            "ipfs.export": _typed(ipfs_api.Export, ipfs.export),
+            "ipfs.migrate": _typed(ipfs_api.Migrate, ipfs.migrate),
+            "ipfs.gc": _typed(ipfs_api.Nothing, ipfs.collect),
+            "ipfs.pin": _typed(ipfs_api.Remote, ipfs.pin),
+            "ipfs.unpin": _typed(ipfs_api.Remote, ipfs.unpin),
+            "ipfs.pins": _typed(ipfs_api.Remote, ipfs.pins),
             "status": _typed(_Nothing, self.status),
-            "publish": _typed(_Path, self.publish),
-            "designs": _typed(_Query, self.designs),
+            "publish": _typed(_Publish, self.publish),
+            "designs": _typed(browsing.Search, self.designs),
             "show": _typed(_Which, self.show),
+            "pictures": _typed(_Which, self.pictures),
+            "find": _typed(_Which, self.find),
             "get": _typed(_Get, self.get),
+            "bundle.make": _typed(_MakeBundle, self.make_bundle),
+            "bundle.open": _typed(_OpenBundle, self.open_bundle),
             "order": _typed(_Order, self.order),
             "orders": _typed(_WhichOrder, self.orders),
             "cancel": _typed(_WhichOrder, self.cancel),
@@ -142,33 +186,59 @@ class Api:
             for machine in node.fleet.describe(clock.now())
         ]
 
-    async def publish(self, params: _Path, progress: Progress) -> Published:
+    async def publish(self, params: _Publish, progress: Progress) -> Published:
         node = self._node
-        done = await publishing.publish(node, Path(params.path), progress)
+        origins: dict[RecordId, Origin] = {}
+        for which in params.remix_of:
+            design = (await self._find_design(which)).id
+            origins[design] = Origin(design=design, relation="remix")
+        for which in params.fork_of:
+            design = (await self._find_design(which)).id
+            origins[design] = Origin(design=design, relation="fork")
+        path = Path(params.path)
+        done = await publishing.publish(node, path, progress, tuple(origins.values()))
         line = views.design_line(done.record, node.library, is_here=True)
         notes = list(done.remarks)
         return Published(design=line, files=done.files, is_new=done.is_new, notes=notes)
 
-    async def designs(self, params: _Query, _progress: Progress) -> list[DesignLine]:
-        words = params.query.casefold().split()
-        found = [r for r in self._node.library.designs.values() if _matches(r, words)]
-        found.sort(key=lambda record: (record.body.at, record.id), reverse=True)
-        return [await self._design_line(record) for record in found]
+    async def designs(self, params: browsing.Search, _progress: Progress) -> FoundDesigns:
+        return await browsing.search(self._node, params)
 
-    async def show(self, params: _Which, _progress: Progress) -> DesignLine:
-        return await self._design_line(self._find_design(params.design))
+    async def show(self, params: _Which, _progress: Progress) -> ShownDesign:
+        return await browsing.show(self._node, await self._find_design(params.design))
+
+    async def pictures(self, params: _Which, progress: Progress) -> list[Picture]:
+        record = await self._find_design(params.design)
+        await self._fetch(record, progress)
+        return await browsing.pictures(self._node, record)
+
+    async def find(self, params: _Which, _progress: Progress) -> Found:
+        try:
+            root = CID.parse(params.design)
+        except Malformed:
+            root = _root(await self._find_design(params.design))
+        return await finding_answers.find(self._node, root)
 
     async def get(self, params: _Get, progress: Progress) -> Got:
         node = self._node
-        record = self._find_design(params.design)
+        record = await self._find_design(params.design)
         root = _root(record)
         await self._fetch(record, progress)
         files, size = await node.shelf.export(root, Path(params.out))
         return Got(design=record.id.hex(), folder=params.out, files=files, size_bytes=size)
 
+    async def make_bundle(self, params: _MakeBundle, progress: Progress) -> Bundled:
+        designs = [await self._find_design(which) for which in params.designs]
+        path = Path(params.out)
+        return await bundles.make(self._node, designs, path, progress, dry_run=params.dry_run)
+
+    async def open_bundle(self, params: _OpenBundle, progress: Progress) -> OpenedBundle:
+        path = Path(params.path)
+        return await bundles_open.open_bundle(self._node, path, progress, dry_run=params.dry_run)
+
     async def order(self, params: _Order, _progress: Progress) -> OrderLine:
         place = Place(lat_udeg=round(params.lat * 1e6), lon_udeg=round(params.lon * 1e6))
-        design = self._find_design(params.design)
+        design = await self._find_design(params.design)
         order = await self._node.ordering.place(design, params.quantity, place, params.by)
         return self._order_line(order)
 
@@ -229,10 +299,6 @@ class Api:
                 await progress(happening)
         raise AssertionError("the journal does not end")
 
-    async def _design_line(self, record: Record) -> DesignLine:
-        is_here = await self._node.shelf.look(_root(record))
-        return views.design_line(record, self._node.library, is_here=is_here)
-
     async def _fetch(self, record: Record, progress: Progress) -> None:
         """Fetch a design's files, and tell how far it is while that goes on."""
         node = self._node
@@ -255,29 +321,9 @@ class Api:
     def _order_line(self, order: OrderId) -> OrderLine:
         return views.order_line(self._node.buyer.order(order), self._node.library)
 
-    def _find_design(self, which: str) -> Record:
-        """Return the design with this name, part of a name, id, or start of an id.
-
-        Of several with one name, it is the newest.
-        """
-        designs = self._node.library.designs
-        wanted = which.casefold()
-        names = (wanted, f"design/{wanted}")
-        by_name = [
-            record
-            for record in designs.values()
-            if _design(record).name.casefold() in names or _design(record).stream in names
-        ]
-        if by_name:
-            return max(by_name, key=lambda record: (record.body.at, record.id))
-        found = [r for i, r in designs.items() if _starts(i, which)]
-        if not found:
-            found = [r for r in designs.values() if wanted in _design(r).name.casefold()]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise UsageError(f"{which}: {len(found)} designs fit; give more of the name or id")
-        raise UsageError(f"{which}: no such design is known here; see: commonfab designs")
+    async def _find_design(self, which: str) -> Record:
+        """Return the design with this name, part of a name, id, or start of an id."""
+        return await self._node.library.designs.find(which)
 
     def _find_order(self, which: str) -> OrderId:
         orders = [OrderId(state.order.order) for state in self._node.buyer.orders()]
@@ -316,9 +362,3 @@ def _design(record: Record) -> Design:
 
 def _root(record: Record) -> CID:
     return CID.from_bytes(_design(record).root)
-
-
-def _matches(record: Record, words: list[str]) -> bool:
-    design = _design(record)
-    text = " ".join((design.name, design.function, design.licence, *(p.name for p in design.parts)))
-    return all(word in plain_text(text).casefold() for word in words)

@@ -16,11 +16,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Protocol
 
 import trio
 
 from commonfab.protocol.bitswap_wire import PROTOCOL, Block, Message
-from commonfab.protocol.errors import CommonfabError, PeerError, ResourceError
+from commonfab.protocol.errors import CommonfabError, Malformed, PeerError, ResourceError
 from commonfab.protocol.exchange import Exchange
 from commonfab.protocol.exchange_events import (
     Acquired,
@@ -32,14 +33,17 @@ from commonfab.protocol.exchange_events import (
     Failed,
     Find,
     Found,
+    Garbled,
     Gone,
     Grow,
     Hearing,
+    Join,
     Kept,
     Load,
     Loaded,
     Received,
     Rest,
+    Seek,
     Send,
     Sent,
     SessionId,
@@ -63,6 +67,19 @@ from .transport import Link, Stream, Transport, opened
 Progress = Callable[[int, int, int], None]
 """Told of blocks done, blocks known to be needed so far, and bytes fetched and stored."""
 
+
+class Seeker(Protocol):
+    """Finds peers for one fetch; finding.py has the real one."""
+
+    async def more(self) -> list[NodeId] | None:
+        """Return connected peers that may have the blocks; None if nobody else will be found."""
+        ...
+
+    def served(self, peer: NodeId) -> None:
+        """Take note that a peer gave a block of this fetch."""
+        ...
+
+
 IDLE_MS = 60_000
 """A fetch in which nothing arrives for so long has failed."""
 _BATCH_BYTES = 8 * MIB
@@ -83,6 +100,8 @@ class _Inbox:
 
     blocks: deque[Block] = field(default_factory=deque[Block])
     failure: Failed | None = None
+    seeker: Seeker | None = None
+    seeking: trio.CancelScope = field(default_factory=trio.CancelScope)
     filled: trio.Event = field(default_factory=trio.Event)
 
     def fail(self, failure: Failed) -> None:
@@ -148,24 +167,30 @@ class Bitswap:
                     inbox.fail(Failed(session, b"", "this node stops"))
 
     async def fetch(
-        self, root: bytes, peers: list[NodeId], *, progress: Progress | None = None
+        self,
+        root: bytes,
+        peers: list[NodeId],
+        *,
+        progress: Progress | None = None,
+        seeker: Seeker | None = None,
     ) -> None:
         """Have the whole tree under `root` durably in the store when this returns.
 
-        What is here already is not fetched again. Raises `ResourceError` if the peers do not
+        What is here already is not fetched again. When `peers` do not give it all, or fall
+        silent, those that the seeker finds take part. Raises `ResourceError` if the peers do not
         give it all; what came until then is kept, and the next fetch goes on from there.
         """
         if self._nursery is None:
             raise ResourceError("this node starts or stops; it fetches nothing now")
         walk = Walk(CID.from_bytes(root), self._blocks, self._links_of)
         session = SessionId(next(self._sessions))
-        inbox = self._inboxes[session] = _Inbox()
+        inbox = self._inboxes[session] = _Inbox(seeker=seeker)
         peers = [peer for peer in peers if peer != self._transport.me]
         try:
             missing = await self._look(walk)
             if missing:
                 self._look_at_links()
-                self._step(Start(session, missing, tuple(peers), IDLE_MS))
+                self._step(Start(session, missing, tuple(peers), IDLE_MS, seeker is not None))
             while not walk.is_done:
                 _report(walk, progress)
                 batch = await inbox.take()
@@ -178,6 +203,7 @@ class Bitswap:
             _report(walk, progress)
         finally:
             del self._inboxes[session]
+            inbox.seeking.cancel()
             self._step(Stop(session))
 
     async def _look(self, walk: Walk) -> tuple[bytes, ...]:
@@ -190,7 +216,7 @@ class Bitswap:
 
     def _step(self, event: Event) -> list[Effect]:
         match event:
-            case Connected(peer) | Received(peer) | Hearing(peer):
+            case Connected(peer) | Received(peer) | Hearing(peer) | Garbled(peer):
                 self._met.add(peer)
             case Gone(peer):
                 self._met.discard(peer)
@@ -211,6 +237,8 @@ class Bitswap:
             case Deliver(session, block):
                 self._inboxes[session].blocks.append(block)
                 self._inboxes[session].filled.set()
+            case Seek(session):
+                nursery.start_soon(self._seek, session)
             case Failed(session):
                 self._inboxes[session].fail(effect)
             case Blame(peer, reason):
@@ -223,6 +251,18 @@ class Bitswap:
                 self._rest_until[peer] = until / 1000
             case WakeAt(at):
                 nursery.start_soon(self._wake, at)
+
+    async def _seek(self, session: SessionId) -> None:
+        """Have more peers found for a fetch, for as long as it goes on."""
+        inbox = self._inboxes.get(session)
+        if inbox is None or inbox.seeker is None:
+            return
+        inbox.seeking = trio.CancelScope()
+        with inbox.seeking:
+            peers = await inbox.seeker.more()
+            self._look_at_links()
+            others = tuple(peer for peer in peers or () if peer != self._transport.me)
+            self._step(Join(session, others, is_last=peers is None))
 
     async def _wake(self, at: int) -> None:
         await trio.sleep_until(at / 1000)
@@ -322,6 +362,9 @@ class Bitswap:
         try:
             while (message := await self._next(reader, peer)) is not None:
                 self._receive(peer, message)
+        except Malformed as error:
+            self._step(Garbled(peer, str(error)))
+            raise
         finally:
             readers.discard(reader)
             if not readers:
@@ -350,8 +393,14 @@ class Bitswap:
         if self._nursery is None:
             raise ResourceError("this node stops")
         for effect in self._step(Received(peer, message)):
-            if isinstance(effect, Blame):
-                raise PeerError(effect.reason)
+            match effect:
+                case Blame(_, reason):
+                    raise PeerError(reason)
+                case Deliver(session) if inbox := self._inboxes.get(session):
+                    if inbox.seeker is not None:
+                        inbox.seeker.served(peer)
+                case _:
+                    pass
 
 
 def _not_fetched(root: CID, failure: Failed | None) -> ResourceError:

@@ -29,8 +29,11 @@ class Walk:
         self.fetched_bytes = 0
         self._blocks = blocks
         self._links = links
-        self._seen = {bytes(root)}
-        self._unlooked = [bytes(root)]
+        self._seen: set[bytes] = set()
+        self._unlooked: list[bytes] = []
+        # What is in its own name is never fetched, only what it links to.
+        inline = root.inline
+        self._note([root] if inline is None else self._below(root, inline))
 
     @property
     def known_blocks(self) -> int:
@@ -70,7 +73,10 @@ class Walk:
         """Count a block if it is here, and note what it links to."""
         name = CID.from_bytes(cid)
         if not self._blocks.has(name):
-            return False
+            if not name.names(b""):
+                return False
+            # Whoever can name the empty block has it, and Kubo says that it does not.
+            self._blocks.put_many([(name, b"")])
         if not is_leaf(cid):
             try:
                 data = self._blocks.get(name)

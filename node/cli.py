@@ -5,9 +5,14 @@ Nothing heavy is imported before a command needs it, so that `--help` comes at o
 
 import click
 
+from .cli_bundle import bundle
 from .cli_command import home_option
-from .cli_design import designs, get, publish, show
+from .cli_design import get, publish, show
+from .cli_designs import designs
+from .cli_find import find
 from .cli_home import demo, doctor, init, run, status
+from .cli_ipfs import ipfs
+from .cli_keeping import drop, gc, keep, pins, replicas, scrub
 from .cli_machine import machine
 from .cli_order import cancel, explain, order, orders
 from .cli_peer import connect, peers
@@ -15,7 +20,8 @@ from .cli_peer import connect, peers
 _SECTIONS = (
     ("This node", (init, run, status, doctor)),
     ("Its machines", (machine,)),
-    ("Designs", (publish, designs, show, get)),
+    ("Designs", (publish, designs, show, find, get, bundle)),
+    ("What is kept", (keep, drop, pins, replicas, gc, scrub, ipfs)),
     ("Orders", (order, orders, cancel, explain)),
     ("Other nodes", (peers, connect)),
     ("To look at first", (demo,)),

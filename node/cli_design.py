@@ -1,29 +1,34 @@
-"""`commonfab publish`, `designs`, `show`, `get`: things that can be made."""
+"""`commonfab publish`, `show`, `get`: things that can be made."""
 
 import os
+import re
 import sys
-import tempfile
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from . import clock
 from .cli_command import Called, command
 
 if TYPE_CHECKING:
-    from .answers import DesignLine, Published
+    from .answers import DesignLine, Published, ShownDesign
 
 _PICTURE_WIDTH = 60
 
 
 @command("publish", example="commonfab publish ./wall-hook")
 @click.argument("path", type=click.Path(path_type=Path))
-def publish(called: Called, path: Path) -> None:
+@click.option("--fork-of", multiple=True, metavar="DESIGN", help="It is this one, changed.")
+@click.option("--remix-of", multiple=True, metavar="DESIGN", help="Something of this is in it.")
+def publish(
+    called: Called, path: Path, fork_of: tuple[str, ...], remix_of: tuple[str, ...]
+) -> None:
     """Publish a folder with a manifest, or one mesh, for others to make."""
     from .answers import Published
 
-    done = called.ask("publish", Published, path=str(path.absolute()))
+    origins = {"fork_of": list(fork_of), "remix_of": list(remix_of)}
+    done = called.ask("publish", Published, path=str(path.absolute()), **origins)
     if done is not None:
         _print_published(done)
 
@@ -41,91 +46,77 @@ def _print_published(done: "Published") -> None:
     click.echo(f"\n{stored} stored. Next:  {order}", err=True)
 
 
-@command("designs", example="commonfab designs wall hook")
-@click.argument("words", nargs=-1)
-def designs(called: Called, words: tuple[str, ...]) -> None:
-    """List the designs that this node knows, or those with all WORDS."""
-    from .answers import DesignLine
-
-    found = called.ask("designs", list[DesignLine], query=" ".join(words))
-    if found is not None:
-        _print_designs(found)
-
-
-def _print_designs(found: "list[DesignLine]") -> None:
-    from .cli_table import Column, table, width, write
-    from .cli_words import identifier, size, text, who
-
-    if not found:
-        click.echo("None known here yet. Publish one, or connect to a peer.", err=True)
-        return
-    columns = [
-        Column(title="id"),
-        Column(title="name"),
-        Column(title="by", drop=2),
-        Column(title="licence", drop=3),
-        Column(title="parts", is_right=True, drop=4),
-        Column(title="size", is_right=True, drop=5),
-        Column(title="here", drop=6),
-        Column(title="function", wraps=True, drop=7),
-    ]
-    rows = [
-        [
-            identifier(design.id),
-            text(f"{design.name} {design.version}"),
-            who(design.author_name, design.author),
-            text(design.licence),
-            str(len(design.parts)),
-            size(design.size_bytes),
-            "yes" if design.is_here else "",
-            text(design.function),
-        ]
-        for design in found
-    ]
-    write(table(columns, rows, width()))
-
-
 @command("show", example='commonfab show "wall hook" --picture')
 @click.argument("design")
 @click.option("--picture", is_flag=True, help="Draw its parts, and fetch its files for that.")
-def show(called: Called, design: str, picture: bool) -> None:
-    """Show a design: its parts, licence, author. By id, start of it, or name."""
-    from .answers import DesignLine
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write a PNG of each part into a folder.",
+)
+def show(called: Called, design: str, picture: bool, pictures: Path | None) -> None:
+    """Show a design: its parts, licence, author, versions. By id, start of it, or name."""
+    from .answers import ShownDesign
 
-    found = called.ask("show", DesignLine, design=design)
+    found = called.ask("show", ShownDesign, design=design)
     if found is not None:
         _print_design(found)
-        if picture:
-            _draw_parts(called, found)
+        _print_kin(found)
+        if picture or pictures:
+            _show_pictures(called, found, pictures)
 
 
-def _draw_parts(called: Called, design: "DesignLine") -> None:
-    import trio
-
-    from . import meshes
-    from .answers import Got
+def _show_pictures(called: Called, design: "ShownDesign", folder: Path | None) -> None:
+    from . import picture
+    from .answers import Picture
     from .cli_table import width
     from .cli_words import text
 
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    with tempfile.TemporaryDirectory(prefix="commonfab-") as temporary:
-        folder = Path(temporary).resolve() / "design"
-        called.ask("get", Got, design=design.id, out=str(folder))
-        for part in design.parts:
-            file = (folder / part.file).resolve()
-            # The name comes from the author's record: it may not lead out of the design.
-            if not any(part.bbox_um) or not file.is_relative_to(folder):
-                continue
-            draw = partial(meshes.write_mesh, file, min(width(), _PICTURE_WIDTH), colour=colour)
-            click.echo(f"\n{text(part.name)}")
-            click.echo(trio.run(draw), color=True)
+    drawn = called.ask("pictures", list[Picture], design=design.id) or []
+    for number, each in enumerate(drawn, start=1):
+        click.echo(f"\n{text(each.part)}")
+        if not each.path:
+            click.echo(f"no picture: {text(each.why)}", err=True)
+            continue
+        png = Path(each.path).read_bytes()
+        if folder is None:
+            columns = min(width(), _PICTURE_WIDTH)
+            click.echo(picture.png_to_text(png, columns, colour=colour), color=True)
+            continue
+        # The part's name comes from its author: it is no name of a file.
+        words = re.findall(r"[a-z0-9]+", text(each.part).casefold())
+        target = folder / f"{number:03d}-{'-'.join(words)[:60]}.png"
+        folder.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(png)
+        click.echo(target)
+
+
+def _print_kin(design: "ShownDesign") -> None:
+    from .cli_words import identifier, moment, text, who
+
+    lines: list[str] = []
+    if len(design.versions) > 1 or not all(each.is_honest for each in design.versions):
+        for each in design.versions:
+            note = "newest" if each.is_newest else "" if each.is_honest else "not to be trusted"
+            words = (identifier(each.id), text(each.version), moment(each.at, clock.now()), note)
+            lines.append("  ".join(("version  ", *filter(None, words))))
+    for title, kin in (("from", design.derived_from), ("into", design.derived)):
+        for other in kin:
+            name = f"{text(other.name)} {text(other.version)}" if other.is_known else "not known"
+            by = f"by {who(other.author_name, other.author)}" if other.is_known else ""
+            words = (text(other.relation), identifier(other.id), name, by)
+            lines.append("  ".join((f"{title:9}", *filter(None, words))))
+    if lines:
+        click.echo("\n" + "\n".join(lines))
 
 
 def _print_design(design: "DesignLine") -> None:
     from commonfab.scheduler.reasons import duration
 
     from .cli_table import Column, table, width, write
-    from .cli_words import box, mass, size, text, who
+    from .cli_words import box, count, mass, size, text, who
 
     where = "all here" if design.is_here else "with other peers; commonfab get brings them here"
     lines = [
@@ -136,6 +127,12 @@ def _print_design(design: "DesignLine") -> None:
         f"licence  {text(design.licence)}, {text(design.licensor)}",
         f"root     {design.root}",
         f"files    {size(design.size_bytes)}, {where}",
+        *([f"language {text(design.language)}"] if design.language else []),
+        *(
+            [f"made     {count(design.made, 'piece')}, as far as is known here"]
+            if design.made
+            else []
+        ),
     ]
     columns = [
         Column(title="part"),

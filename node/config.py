@@ -33,6 +33,7 @@ _CAPACITY_S_MAX = CAPACITY_TERM_MS_MAX // SECOND_MS // 2
 _FILE_BYTES_MAX = 1 << 20
 _LISTEN = re.compile(r"/(ip4|ip6)/[0-9a-fA-F.:]+/tcp/[0-9]{1,5}")
 
+_KUBO = r"^(/(ip4|ip6|dns|dns4|dns6)/[0-9A-Za-z.:-]+/tcp/[0-9]{1,5}(/https?)?|/unix/.+)?$"
 _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=_ONE_LINE)]
 Text = Annotated[str, Meta(max_length=2000, pattern=_ONE_LINE)]
@@ -126,6 +127,21 @@ class Network(_Section, frozen=True, kw_only=True):
     mdns: Annotated[
         bool, Meta(description="Find nodes in the local network, and be found there.")
     ] = False
+    dht: Annotated[
+        Literal["off", "client", "server"],
+        Meta(
+            description="The DHT of IPFS, where nodes find who has a design: not used, asked and\n"
+            "told, or answered for others too. Asked only through linked peers and `dht_peers`."
+        ),
+    ] = "client"
+    dht_peers: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=16,
+            description="Servers of the DHT to begin with; none, and the DHT of the internet is\n"
+            "not used.",
+        ),
+    ] = ()
 
 
 class Trade(_Section, frozen=True, kw_only=True):
@@ -152,6 +168,57 @@ class Trade(_Section, frozen=True, kw_only=True):
             "if nothing changes before.",
         ),
     ] = 300
+
+
+class Storage(_Section, frozen=True, kw_only=True):
+    quota_gb: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=1_000_000,
+            description="How much of the disk designs may take, in gigabytes (10^9 bytes). Beyond\n"
+            "it, what nobody asked to keep goes, the least recently used first.",
+        ),
+    ] = 20.0
+
+    @property
+    def quota_bytes(self) -> int:
+        return round(self.quota_gb * 10**9)
+
+
+class Pinning(_Section, frozen=True, kw_only=True):
+    """A service that keeps copies for money or by agreement (IPFS Pinning Service API)."""
+
+    name: MachineId
+    endpoint: Text
+    token_file: Text
+
+
+class Ipfs(_Section, frozen=True, kw_only=True):
+    kubo: Annotated[
+        str,
+        Meta(
+            pattern=_KUBO,
+            description="The API of a Kubo daemon that keeps the files of designs, instead of the\n"
+            'disk here: "/ip4/127.0.0.1/tcp/5001". While it is away, the disk serves.',
+        ),
+    ] = ""
+    pinning: Annotated[
+        tuple[Pinning, ...],
+        Meta(
+            max_length=8,
+            description="Services that keep copies, for commonfab ipfs pin. Each has a name, an\n"
+            "endpoint (https), and the path of a file with its token, mode 0600.",
+        ),
+    ] = ()
+    routers: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=4,
+            description="Servers that are asked over HTTP who has a design that no peer here\n"
+            'has: "https://…". They learn what is looked for.',
+        ),
+    ] = ()
 
 
 class Material(_Section, frozen=True, kw_only=True):
@@ -227,6 +294,8 @@ class Settings(Struct, frozen=True, kw_only=True, rename={"machines": "machine"}
     workshop: Workshop
     network: Network = Network()
     trade: Trade = Trade()
+    storage: Storage = Storage()
+    ipfs: Ipfs = Ipfs()
     machines: Annotated[tuple[Machine, ...], Meta(max_length=MACHINES_PER_WORKSHOP_MAX)] = ()
 
 
@@ -275,7 +344,13 @@ def _override(raw: Raw, environment: Mapping[str, str]) -> None:
         table[field.encode_name] = _value(variable, environment[variable], field.type)
 
 
-_SECTIONS: dict[str, type[Struct]] = {"workshop": Workshop, "network": Network, "trade": Trade}
+_SECTIONS: dict[str, type[Struct]] = {
+    "workshop": Workshop,
+    "network": Network,
+    "trade": Trade,
+    "storage": Storage,
+    "ipfs": Ipfs,
+}
 _SECTION_PREFIXES = tuple(f"COMMONFAB_{section.upper()}_" for section in _SECTIONS)
 
 
@@ -305,8 +380,11 @@ def _check(settings: Settings, text: str, name: str) -> None:
                 raise UsageError(
                     f"{where}: {address} is not an address; one looks like /ip4/0.0.0.0/tcp/4411"
                 )
-    for address in network.peers:
-        _check_peer(address, config_text.at(("network", "peers"), text, name))
+    for setting, addresses in (("peers", network.peers), ("dht_peers", network.dht_peers)):
+        for address in addresses:
+            _check_peer(address, config_text.at(("network", setting), text, name))
+    for router in settings.ipfs.routers:
+        _check_router(router, config_text.at(("ipfs", "routers"), text, name))
     ids = [machine.id for machine in settings.machines]
     for index, machine_id in enumerate(ids):
         if machine_id in ids[:index]:
@@ -319,5 +397,14 @@ def _check_peer(address: str, where: str) -> None:
 
     try:
         split_address(address)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _check_router(endpoint: str, where: str) -> None:
+    from .delegated_routing import check_endpoint  # Late, for the same reason.
+
+    try:
+        check_endpoint(endpoint)
     except UsageError as error:
         raise UsageError(f"{where}: {error}") from error

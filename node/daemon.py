@@ -17,7 +17,7 @@ from commonfab.protocol import events
 from commonfab.protocol.errors import CommonfabError, UsageError
 from commonfab.protocol.peer_id import peer_text
 
-from . import clock, config, control, keys, log
+from . import clock, config, control, ipfs_store, keys, log
 from .api import Api
 from .home import Home
 from .node import Node
@@ -68,6 +68,7 @@ async def start(node: Node, nursery: trio.Nursery) -> None:
     await nursery.start(node.driver.run)
     await nursery.start(node.workbench.run)
     await nursery.start(node.transport.run)
+    await nursery.start(ipfs_store.look_after, node.store, node.journal)
     await nursery.start(node.bitswap.run)
     await nursery.start(node.post.run)
     nursery.start_soon(_meet, node)
@@ -75,6 +76,9 @@ async def start(node: Node, nursery: trio.Nursery) -> None:
     await nursery.start(node.announcing.run, node.settings)
     await nursery.start(node.acquaintance.run)
     await nursery.start(node.syncing.run, node.settings.trade.sync_s)
+    await nursery.start(node.finding.run, node.provided_roots)
+    nursery.start_soon(node.keeping.run)
+    nursery.start_soon(node.library.designs.run)
     nursery.start_soon(_keep_house, node)
 
 

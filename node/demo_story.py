@@ -19,7 +19,16 @@ from rich.text import Text
 from commonfab.scheduler.explanation import Explanation, Verdict
 
 from . import meshes
-from .answers import AttemptLine, DesignLine, Explained, Got, OrderLine, Published, Status
+from .answers import (
+    AttemptLine,
+    DesignLine,
+    Explained,
+    FoundDesigns,
+    Got,
+    OrderLine,
+    Published,
+    Status,
+)
 from .demo_town import TIME_LAPSE, Resident, Town, wait_for
 
 DESIGN = Path(__file__).parent / "demo" / "designs" / "wall-hook"
@@ -150,8 +159,9 @@ class Story:
         self._line(f"{published.files} files, {design.size_bytes} bytes: {design.root}")
 
         def all_know() -> bool | None:
-            lists = [r.client.ask("designs", {}, list[DesignLine]) for r in self._town.residents]
-            return True if all(any(d.id == design.id for d in found) for found in lists) else None
+            asked = [r.client.ask("designs", {}, FoundDesigns) for r in self._town.residents]
+            known = [[d.id for d in found.designs] for found in asked]
+            return True if all(design.id in ids for ids in known) else None
 
         known = wait_for(all_know, _MEET_S) is not None
         self._line("all five know of it" if known else "not all have heard of it")

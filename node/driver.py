@@ -60,6 +60,7 @@ class _Item:
     only_public: bool = False
     due: Sequence[Effect] = ()
     accepted: int = 0
+    verdicts: list[Verdict] = field(default_factory=list[Verdict])
     error: ResourceError | None = None
     done: trio.Event = field(default_factory=trio.Event)
 
@@ -106,6 +107,11 @@ class Driver:
         once they are on the disk. Raises `ResourceError` if they cannot be kept."""
         item = _Item(sealed=sealed, sender=sender, only_public=only_public)
         return (await self._do(item)).accepted
+
+    async def admit(self, sealed: Sequence[bytes]) -> list[Verdict]:
+        """Take public records that a person brought, and return the verdict on each, once
+        those accepted are on the disk. Raises `ResourceError` if they cannot be kept."""
+        return (await self._do(_Item(sealed=sealed, only_public=True))).verdicts
 
     async def handle(self, event: events.Event) -> None:
         """Feed an event, and return when what it asked for is done."""
@@ -154,6 +160,7 @@ class Driver:
             verdict, more = self._judge(data, only_public=item.only_public)
             due.extend(more)
             item.accepted += isinstance(verdict, Accept)
+            item.verdicts.append(verdict)
             if isinstance(verdict, Reject) and item.sender is not None:
                 self._journal.count_rejected(item.sender, verdict.reason)
         return due

@@ -3,8 +3,11 @@
     commonfab.toml    what its operator decided
     key.pem           who it is; mode 0600
     records.sqlite    signed records, its own and others'
+    catalogue.db      what of the records can be searched; made anew from them if it is gone
     blocks/           content of designs, by CID
+    pictures/         of designs' parts, drawn when they were first looked at
     orders/           what the jobs of this node's machines need on the disk
+    pins.log          which designs its operator wants kept, and when each was used
     lock              held by the daemon while it runs
     control.sock      where the daemon hears the command line; mode 0600
 
@@ -49,12 +52,24 @@ class Home:
         return self.path / "records.sqlite"
 
     @property
+    def catalogue(self) -> Path:
+        return self.path / "catalogue.db"
+
+    @property
+    def pictures(self) -> Path:
+        return self.path / "pictures"
+
+    @property
     def blocks(self) -> Path:
         return self.path / "blocks"
 
     @property
     def orders(self) -> Path:
         return self.path / "orders"
+
+    @property
+    def pins(self) -> Path:
+        return self.path / "pins.log"
 
     @property
     def lock_file(self) -> Path:

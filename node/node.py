@@ -22,19 +22,27 @@ from commonfab.protocol.records import Design, Order, Record, Request, Revocatio
 from commonfab.protocol.restore import restore_orders, restore_slots
 from commonfab.scheduler.placement import Planner
 from commonfab.scheduler.weights import Weights
-from commonfab.storage.blocks import DiskBlockStore
+from commonfab.storage.cid import CID
+from commonfab.storage.guarded import GuardedBlocks
+from commonfab.storage.pins import PinLog
 from commonfab.storage.records import SqliteRecordStore
 
-from . import clock, inspection
+from . import clock, inspection, ipfs_store
 from .acquaintance import Acquaintance
 from .announcing import TOPIC, Announcing
 from .bitswap import Bitswap
 from .config import Settings
 from .driver import Driver
+from .finding import Finding
+from .finding_addresses import Reach
+from .finding_dht import Dht
 from .fleet import Fleet
 from .happenings import tell_kept
 from .home import Home
 from .journal import Journal
+from .keeping import MINE, PROMISED, Keeping
+from .keeping_replicas import Replicas
+from .keeping_scrub import Scrub
 from .keys import NodeKey
 from .library import Library
 from .ordering import Ordering
@@ -66,12 +74,30 @@ class Node:
         self.journal = Journal()
         self.linked_since: dict[NodeId, Timestamp] = {}
         self.transport = transport
-        self.library = Library(SqliteRecordStore(home.records, identify=identify))
-        self.blocks = DiskBlockStore(home.blocks)
+        self.library = Library(SqliteRecordStore(home.records, identify=identify), home.catalogue)
+        self.store = ipfs_store.open_store(home.blocks, settings.ipfs.kubo)
+        self.blocks = GuardedBlocks(self.store)
         self.bitswap = Bitswap(transport, self.blocks)
-        self.shelf = Shelf(self.blocks, self.bitswap)
+        self.finding = self._make_finding(settings)
+        self.shelf = Shelf(self.blocks, self.finding, self.holders_of)
         self._make_core(key)
         self._make_services()
+
+    def _make_finding(self, settings: Settings) -> Finding:
+        network = settings.network
+        reaches = () if network.dht == "off" else (Reach.NEIGHBOURHOOD, Reach.INTERNET)
+        is_server, servers = network.dht == "server", network.dht_peers
+        return Finding(
+            self.transport,
+            self.library,
+            self.bitswap,
+            routers=settings.ipfs.routers,
+            dhts=[
+                Dht(self.transport, reach, serves=is_server, beginnings=servers)
+                for reach in reaches
+            ],
+            announced=network.announce,
+        )
 
     def _make_core(self, key: NodeKey) -> None:
         stored = self.library.load()
@@ -112,7 +138,32 @@ class Node:
             self.buyer,
             self.settings.trade.grace_s,
         )
+        self._make_keeping()
         self.transport.subscribe(TOPIC, self._judge)
+
+    def _make_keeping(self) -> None:
+        self.keeping = Keeping(
+            self.me,
+            self.library,
+            self.owner,
+            self.buyer,
+            self.shelf,
+            PinLog(self.home.pins),
+            self.holders_of,
+            self.journal,
+            self.settings.storage.quota_bytes,
+        )
+        self.scrub = Scrub(self.blocks, self.library, self.keeping.mend, self.journal)
+        self.replicas = Replicas(
+            self.transport,
+            self.blocks,
+            self.library,
+            self.keeping,
+            self.author,
+            self.announcing,
+            self.journal,
+        )
+        self.keeping.sidework += [self.scrub.run, self.replicas.run]
 
     def _judge(self, sender: NodeId, data: bytes) -> Verdict:
         """Judge a gossiped record. Letters have no place there."""
@@ -140,9 +191,17 @@ class Node:
 
     def holders(self, design: Record, *likely: NodeId) -> list[NodeId]:
         """Return the connected peers to ask for a design's files, the likeliest first."""
-        linked = [link.peer for link in self.transport.links()]
-        first = [peer for peer in (*likely, design.author) if peer in linked]
-        return list(dict.fromkeys([*first, *linked]))
+        assert isinstance(design.body, Design)
+        return self.finding.near(CID.from_bytes(design.body.root), *likely, design.author)
+
+    def holders_of(self, root: CID) -> list[NodeId]:
+        """Return the connected peers to ask for a tree, the likeliest first."""
+        return self.finding.near(root)
+
+    def provided_roots(self) -> list[CID]:
+        """Return the roots that others may be told of: of its own designs, and promised ones."""
+        reasons = self.keeping.reasons().items()
+        return [root for root, why in reasons if MINE in why or PROMISED in why]
 
     async def look_around(self) -> None:
         """Warn of what needs a person, and take back the warnings that are over."""
@@ -155,6 +214,8 @@ class Node:
         damaged = self.library.damaged_count()
         text = f"{damaged} damaged records were put aside; see: commonfab doctor"
         self._warn_if(damaged > 0, "damaged", text)
+        trouble = self.library.designs.trouble
+        self._warn_if(bool(trouble), "catalogue", f"designs cannot be searched: {trouble}")
 
     def _warn_if(self, is_so: bool, about: str, text: str) -> None:
         if is_so:
@@ -192,6 +253,7 @@ class Node:
         self.announcing.capacity_changed()
 
     def kept(self, record: Record) -> None:
+        self.keeping.learn(record)
         tell_kept(record, self.me, self.library, self.journal)
         if isinstance(record.body, Workshop):
             self.acquaintance.look_again()

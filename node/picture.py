@@ -53,7 +53,21 @@ def to_text(vertices: Vertices, faces: Faces, columns: int, *, colour: bool) -> 
     Without, the ground stays blank, the body is dithered, and empty lines are left out.
     """
     rows = max(1, columns * 3 // 8)
-    pixels = draw(vertices, faces, (columns, 2 * rows))
+    return write(draw(vertices, faces, (columns, 2 * rows)), colour=colour)
+
+
+def png_to_text(png: bytes, columns: int, *, colour: bool) -> str:
+    """Return a picture that `render` made, as `to_text` would, in at most this many columns."""
+    pixels = _read_png(png)
+    height, width, _ = pixels.shape
+    step = -(-width // columns)
+    rows, kept = height // step // 2 * 2, width // step
+    lots = pixels[: rows * step, : kept * step].reshape(rows, step, kept, step, 3)
+    return write(np.asarray(lots.mean(axis=(1, 3)).round(), dtype=np.uint8), colour=colour)
+
+
+def write(pixels: Pixels, *, colour: bool) -> str:
+    """Return pixels, of which there is an even number of lines, in lines of half blocks."""
     if colour:
         return "\n".join(
             _colour_line(*pair) for pair in zip(pixels[::2], pixels[1::2], strict=True)
@@ -301,6 +315,20 @@ def _png(pixels: Pixels) -> bytes:
         (b"IEND", b""),
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, body) for kind, body in chunks)
+
+
+def _read_png(png: bytes) -> Pixels:
+    """Return the pixels of what `_png` wrote; no other PNG can be read by it."""
+    width, height = struct.unpack_from(">II", png, _PNG_SIZE_AT)
+    (length,) = struct.unpack_from(">I", png, _PNG_DATA_AT - 8)
+    data = zlib.decompress(png[_PNG_DATA_AT : _PNG_DATA_AT + length])
+    change = np.frombuffer(data, dtype=np.uint8).reshape(height, 1 + width * 3)[:, 1:]
+    return np.cumsum(change, axis=0, dtype=np.uint8).reshape(height, width, 3)
+
+
+_PNG_SIZE_AT = 16
+_PNG_DATA_AT = 41
+"""Where the size and the packed lines stand: after the signature and the chunks' heads."""
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

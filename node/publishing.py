@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import trio
+from msgspec import structs
 
 from commonfab.protocol.encoding import plain_text
 from commonfab.protocol.errors import UsageError
-from commonfab.protocol.records import Design, Part, Record
+from commonfab.protocol.ids import RecordId
+from commonfab.protocol.records import Design, Origin, Part, Record
 from commonfab.scheduler.estimate import NoEstimate, Profile, estimate
 from commonfab.scheduler.geometry import MeshFacts
 from commonfab.storage.cid import CID
@@ -37,8 +40,10 @@ class Publication:
     """What was inferred or repaired on the way."""
 
 
-async def publish(node: Node, path: Path, say: Said) -> Publication:
-    """Publish a folder or a single mesh.
+async def publish(
+    node: Node, path: Path, say: Said, origins: tuple[Origin, ...] = ()
+) -> Publication:
+    """Publish a folder or a single mesh. `origins`: the designs that it was made from.
 
     When this returns, the record and all files are on the disk, and those who are connected
     have been told. Raises `UsageError` that names what is wrong.
@@ -56,10 +61,13 @@ async def publish(node: Node, path: Path, say: Said) -> Publication:
         root, stored = await _store(node, folder, say)
     remarks = source.manifest.remarks
     stream = f"design/{_slug(source.manifest.name)}"
-    known = _find(node, stream, root)
+    _check_origins(node, stream, origins)
+    same = await node.library.designs.of_root(node.me, stream, bytes(root))
+    known = next((record for record in same if _origins(record) == origins), None)
     if known is not None:
         return Publication(known, stored.files, is_new=False, remarks=remarks)
-    record = node.author.sign(_design(node, stream, source, parts, root, stored.size))
+    design = _design(node, stream, source, parts, root, stored.size)
+    record = node.author.sign(structs.replace(design, derived_from=origins))
     with trio.CancelScope(shield=True):
         await node.announcing.announce(record)
     return Publication(record, stored.files, is_new=True, remarks=remarks)
@@ -166,16 +174,6 @@ async def _store(node: Node, folder: Path, say: Said) -> tuple[CID, _Stored]:
     return await node.shelf.put_folder(folder, add), stored
 
 
-def _find(node: Node, stream: str, root: CID) -> Record | None:
-    """Return this node's record of the same files, if there is one."""
-    for record in node.library.designs.values():
-        body = record.body
-        assert isinstance(body, Design)
-        if (record.author, body.stream, body.root) == (node.me, stream, bytes(root)):
-            return record
-    return None
-
-
 def _design(
     node: Node, stream: str, source: _Source, parts: list[Part], root: CID, size: int
 ) -> Design:
@@ -192,7 +190,33 @@ def _design(
         picture=read.image,
         parts=tuple(parts),
         size_bytes=size,
+        language=_language(read),
     )
+
+
+def _language(read: Manifest) -> str:
+    """Return the language of a manifest's texts, if it says one in the form of BCP 47."""
+    said = read.rest.get("documentation-language")
+    if isinstance(said, list) and said:
+        said = cast("list[object]", said)[0]  # A manifest may have anything there.
+    language = said if isinstance(said, str) else ""
+    return language if re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}", language) else ""
+
+
+def _origins(record: Record) -> tuple[Origin, ...]:
+    assert isinstance(record.body, Design)
+    return record.body.derived_from
+
+
+def _check_origins(node: Node, stream: str, origins: tuple[Origin, ...]) -> None:
+    """Raise `UsageError` for an origin that a version of the same design needs not name."""
+    for origin in origins:
+        record = node.library.designs.get(RecordId(origin.design))
+        if record is not None and (record.author, record.body.stream) == (node.me, stream):
+            raise UsageError(
+                "that is an earlier version of this very design; publish without naming it, or"
+                " give the new one another name"
+            )
 
 
 def _slug(name: str) -> str:

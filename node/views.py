@@ -56,6 +56,8 @@ def design_line(record: Record, library: Library, *, is_here: bool) -> DesignLin
         ],
         picture=design.picture,
         is_here=is_here,
+        language=design.language,
+        made=library.designs.made(record.id),
     )
 
 

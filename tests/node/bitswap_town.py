@@ -52,7 +52,7 @@ class Store(MemoryBlockStore):
         self.reads += 1
         return super().get(cid)
 
-    def add(self, size: int, profile: unixfs.Profile = unixfs.KUBO_CIDV1) -> CID:
+    def add(self, size: int, profile: unixfs.Profile = unixfs.PROFILES["kubo-cidv1"]) -> CID:
         """Add a made-up file, and return its root."""
         return unixfs.add_file(self, Content(f"file {size}", size), profile)[0]
 

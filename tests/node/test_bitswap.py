@@ -106,6 +106,16 @@ async def test_what_is_here_is_not_fetched_again(town: Town) -> None:
     assert set(alice.store.kept) == bob.store.all() - here
 
 
+@pytest.mark.rule("EXCHANGE-17")
+async def test_the_empty_block_is_asked_of_nobody(town: Town) -> None:
+    alice = await town.peer()
+    empty = CID.of(b"", codec=RAW)
+
+    await alice.fetch(empty)
+
+    assert alice.store.get(empty) == b""
+
+
 async def test_a_tree_that_is_all_here_needs_no_peer(town: Town) -> None:
     alice = await town.peer()
 

@@ -216,8 +216,8 @@ def test_what_one_publishes_the_other_finds_shows_and_gets(town: Town, tmp_path:
     drawn = town.bob("show", "wall hook", "--picture")
     got = town.bob("get", "wall hook", "--out", str(tmp_path / "hook"))
 
-    assert [design["id"] for design in found] == [town.hook["id"]]
-    assert town.bob("designs", "no such words", "--json").json == []
+    assert [design["id"] for design in found["designs"]] == [town.hook["id"]]
+    assert town.bob("designs", "no such words", "--json").json["designs"] == []
     assert "CERN-OHL-P-2.0" in shown.out
     assert "Alice's" in shown.out
     assert "\nwall hook\n" in drawn.out

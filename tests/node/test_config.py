@@ -106,6 +106,14 @@ def test_the_environment_is_stronger_than_the_file() -> None:
             r"toml:6: trade\.grace_s: expected whole number, got t",
         ),
         (HEAD + "[trade]\ngrace_s = 0\n", r"trade\.grace_s: expected whole number >= 1"),
+        (
+            HEAD + "[network]\ndht_peers = ['/ip4/192.0.2.1/tcp/1']\n",
+            r"toml:6: network\.dht_peers: /ip4.*no peer in it",
+        ),
+        (
+            HEAD + "[ipfs]\nrouters = ['http://example.org']\n",
+            r"toml:6: ipfs\.routers: .* is not a routing server",
+        ),
         (HEAD.replace("48.1", "91"), r"toml:3: workshop\.lat: expected number <= 90"),
         (HEAD.replace("Bob's", "a\\u001b[2J"), r"toml:2: workshop\.name"),
         (HEAD + "place_precision = 9\n", r"workshop\.place_precision: expected whole number <= 6"),

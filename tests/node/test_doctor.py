@@ -72,7 +72,7 @@ def test_a_mistake_in_the_settings_is_named_with_its_line(home: Home) -> None:
     finding = found(home, "settings")
 
     assert finding.verdict == "fail"
-    assert "trade.litsen: no such setting" in finding.says
+    assert "ipfs.litsen: no such setting" in finding.says
 
 
 def test_a_process_that_holds_the_home_and_does_not_answer_is_named(home: Home) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from commonfab.node.picture import Pixels, draw, render, to_text
+from commonfab.node.picture import Pixels, draw, png_to_text, render, to_text, write
 from tests.scheduler.solids import Solid, box, moved, sphere, together
 
 SIZE = (160, 120)
@@ -120,6 +120,14 @@ def test_text_in_colour_has_every_column_and_resets_each_line() -> None:
     for line in lines:
         assert line.endswith("\x1b[0m")
         assert re.sub(r"\x1b\[[0-9;]*m", "", line) == "▀" * 40
+
+
+def test_a_png_becomes_text_as_the_picture_itself_would() -> None:
+    solid = sphere(30)
+    png = render(solid.vertices, solid.faces, (60, 44))
+
+    assert png_to_text(png, 60, colour=True) == write(draw(*solid, (60, 44)), colour=True)
+    assert max(map(len, png_to_text(png, 25, colour=False).split("\n"))) <= 25
 
 
 def test_a_million_samples_of_one_face_are_drawn_in_lots() -> None:
