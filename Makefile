@@ -18,7 +18,8 @@ help:
 	@echo "make test          all tests (ARGS=... for pytest)"
 	@echo "make check         formatting, lint, types"
 	@echo "make sim           networks under faults, 200 seeds"
-	@echo "make soak          the same with 10,000 seeds (SEEDS=...) that nobody has tried"
+	@echo "make soak          the same with 10,000 seeds (SEEDS=...) that nobody has tried, then"
+	@echo "                   real nodes killed 1,000 times and their disks filled 200 times"
 	@echo "make bench         what it costs"
 	@echo "make peers         the real programs that some tests speak to, into .peers/"
 	@echo "make clean         remove all that these made"
@@ -52,7 +53,8 @@ sim: $(SET_UP)
 
 soak: $(SET_UP)
 	first=$$(date +%s); \
-	$(BIN)/python -m tests.simulation --seeds $$first-$$((first + $(or $(SEEDS),10000) - 1))
+	$(BIN)/python -m tests.simulation --seeds $$first-$$((first + $(or $(SEEDS),10000) - 1)) && \
+	$(BIN)/python -m tests.torture --kills 1000 --full 200 --seed $$first
 
 bench: $(SET_UP)
 	@for each in $(BENCHMARKS); do \

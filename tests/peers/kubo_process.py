@@ -2,7 +2,7 @@
 
     python kubo_process.py FOLDER
 
-Runs under the Python of `.peers/kubo`, which has Kubo as a library and nothing of ours.
+Runs under the Python of `.peers/kubo-0.22`, which has Kubo as a library and nothing of ours.
 It listens on loopback only, knows no other node, and looks for none.
 """
 
@@ -67,7 +67,8 @@ def main() -> None:
     os.chdir(folder)
     kubo = Kubo(folder)
     for line in sys.stdin:
-        print(json.dumps(kubo.answer(json.loads(line))), file=answers, flush=True)
+        said = {"said": kubo.answer(json.loads(line))}
+        print(json.dumps(said), file=answers, flush=True)
     os._exit(0)
 
 
