@@ -1,5 +1,5 @@
 """`python -m commonfab.node`: the `commonfab` command."""
 
-from .cli import main
+from .cli.main import main
 
 main()

@@ -10,12 +10,13 @@ from commonfab.protocol.errors import CommonfabError, Malformed, UsageError
 from commonfab.protocol.limits import DAY_MS
 from commonfab.protocol.records import Record, Workshop
 
-from . import clock, config
+from . import clock
 from .driver import Driver
-from .fleet import Fleet
+from .home import config
 from .journal import Journal
 from .library import Library
-from .transport import Transport
+from .machines.fleet import Fleet
+from .network.transport import Transport
 
 TOPIC = "/commonfab/records/1"
 WORKSHOP_TERM_MS = 30 * DAY_MS

@@ -17,11 +17,14 @@ from commonfab.protocol import events
 from commonfab.protocol.errors import CommonfabError, UsageError
 from commonfab.protocol.peer_id import peer_text
 
-from . import clock, config, control, ipfs_store, keys, log
-from .api import Api
-from .home import Home
+from . import clock, log
+from .control import server
+from .control.api import Api
+from .home import config, keys
+from .home.folder import Home
+from .ipfs.store import look_after
+from .network.transport import LinkUp
 from .node import Node
-from .transport import LinkUp
 
 _HOUSEKEEPING_S = 20.0
 _STOP_S = 4.0
@@ -43,7 +46,7 @@ async def _run(
     home: Home, settings: config.Settings, environment: Mapping[str, str], key: keys.NodeKey
 ) -> None:
     # Late: libp2p takes a second to import, and no error above should wait for it.
-    from .libp2p_transport import Libp2pTransport
+    from .network.libp2p_transport import Libp2pTransport
 
     listen, mdns = list(settings.network.listen), settings.network.mdns
     seed = key.seed_for_transport()
@@ -53,7 +56,7 @@ async def _run(
         async with trio.open_nursery() as nursery:
             await nursery.start(_stop_on_signal, nursery.cancel_scope)
             await start(node, nursery)
-            await nursery.start(control.serve, node.home, Api(node).handlers())
+            await nursery.start(server.serve, node.home, Api(node).handlers())
             address = node.transport.addresses()[0]
             node.journal.tell("ready", node=peer_text(node.me), address=address)
     except* CommonfabError as group:
@@ -68,7 +71,7 @@ async def start(node: Node, nursery: trio.Nursery) -> None:
     await nursery.start(node.driver.run)
     await nursery.start(node.workbench.run)
     await nursery.start(node.transport.run)
-    await nursery.start(ipfs_store.look_after, node.store, node.journal)
+    await nursery.start(look_after, node.store, node.journal)
     await nursery.start(node.bitswap.run)
     await nursery.start(node.post.run)
     nursery.start_soon(_meet, node)

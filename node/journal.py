@@ -10,7 +10,7 @@ from commonfab.protocol.ids import NodeId
 from commonfab.protocol.peer_id import peer_text
 
 from . import clock, log
-from .answers import Happening
+from .control.answers import Happening
 
 _WAITING_MAX = 1000
 """Lines that a slow watcher may be behind; older ones are lost to it."""

@@ -32,7 +32,7 @@ from commonfab.protocol.replicas import Promises
 from commonfab.scheduler.view import CapacityView
 from commonfab.storage.ports import Proof, RecordDamaged, RecordStore, StoredRecord
 
-from .designs import Designs
+from .designs.designs import Designs
 
 
 class Library:

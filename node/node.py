@@ -27,30 +27,32 @@ from commonfab.storage.guarded import GuardedBlocks
 from commonfab.storage.pins import PinLog
 from commonfab.storage.records import SqliteRecordStore
 
-from . import clock, inspection, ipfs_store
-from .acquaintance import Acquaintance
+from . import clock
 from .announcing import TOPIC, Announcing
-from .bitswap import Bitswap
-from .config import Settings
+from .designs.shelf import Shelf
 from .driver import Driver
-from .finding import Finding
-from .finding_addresses import Reach
-from .finding_dht import Dht
-from .fleet import Fleet
+from .exchange.bitswap import Bitswap
+from .finding.addresses import Reach
+from .finding.dht import Dht
+from .finding.finding import Finding
 from .happenings import tell_kept
-from .home import Home
+from .home.config import Settings
+from .home.folder import Home
+from .home.keys import NodeKey
+from .ipfs.store import open_store
 from .journal import Journal
-from .keeping import MINE, PROMISED, Keeping
-from .keeping_replicas import Replicas
-from .keeping_scrub import Scrub
-from .keys import NodeKey
+from .keeping.keeping import MINE, PROMISED, Keeping
+from .keeping.replicas import Replicas
+from .keeping.scrub import Scrub
 from .library import Library
+from .machines import inspection
+from .machines.fleet import Fleet
+from .machines.workbench import Workbench
+from .network.acquaintance import Acquaintance
+from .network.transport import Transport, Verdict
 from .ordering import Ordering
 from .post import Post
-from .shelf import Shelf
 from .syncing import Syncing
-from .transport import Transport, Verdict
-from .workbench import Workbench
 
 _DISK_FREE_MIN = 200 << 20
 
@@ -75,7 +77,7 @@ class Node:
         self.linked_since: dict[NodeId, Timestamp] = {}
         self.transport = transport
         self.library = Library(SqliteRecordStore(home.records, identify=identify), home.catalogue)
-        self.store = ipfs_store.open_store(home.blocks, settings.ipfs.kubo)
+        self.store = open_store(home.blocks, settings.ipfs.kubo)
         self.blocks = GuardedBlocks(self.store)
         self.bitswap = Bitswap(transport, self.blocks)
         self.finding = self._make_finding(settings)

@@ -17,7 +17,7 @@ from commonfab.scheduler.explanation import Explanation
 from commonfab.scheduler.placement import Planner
 
 from . import clock
-from .answers import Explained
+from .control.answers import Explained
 from .driver import Driver
 from .library import Library
 

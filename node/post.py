@@ -14,8 +14,8 @@ from commonfab.protocol.limits import ENVELOPE_BYTES_MAX
 from commonfab.protocol.records import Record
 
 from .driver import Driver
-from .frames import read_frame, write_frame
-from .transport import Stream, Transport, opened
+from .network.frames import read_frame, write_frame
+from .network.transport import Stream, Transport, opened
 
 PROTOCOL = "/commonfab/letters/1"
 _QUEUE_MAX = 1024

@@ -12,10 +12,10 @@ from commonfab.protocol.ids import NodeId, Timestamp
 
 from . import clock
 from .driver import Driver
-from .frames import read_frame, write_frame
 from .journal import Journal
 from .library import Library
-from .transport import Stream, Transport, opened
+from .network.frames import read_frame, write_frame
+from .network.transport import Stream, Transport, opened
 
 _MESSAGE_S = 20
 """For one answer."""

@@ -25,7 +25,7 @@ LINES_MAX = 500
 
 # What a floor may import of commonfab, and of libraries; None: whatever pyproject.toml declares.
 MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
-    "protocol": (set(), {"blake3", "msgpack", "msgspec", "nacl"}),
+    "protocol": (set(), {"blake3", "h3", "msgpack", "msgspec", "nacl"}),
     "storage": ({"protocol"}, {"ipfshttpclient", "requests", "urllib3"}),
     "scheduler": ({"protocol"}, {"msgspec", "networkx", "numpy", "scipy"}),
     "node": ({"protocol", "storage", "scheduler"}, None),
@@ -40,26 +40,26 @@ PURE_LIBRARY = {
 IMPURE_CALLS = {"open", "print", "input", "eval", "exec", "breakpoint", "__import__", "id", "hash"}
 # Libraries, and the files that alone may import them.
 HOMES = {
-    "libp2p": "node/libp2p_*.py",
-    "multiaddr": "node/libp2p_*.py",
-    "google": "node/libp2p_*.py",
+    "libp2p": "node/network/libp2p_*.py",
+    "multiaddr": "node/network/libp2p_*.py",
+    "google": "node/network/libp2p_*.py",
     "sqlite3": "storage/*.py",
     "ipfshttpclient": "storage/kubo.py",
     "requests": "storage/kubo.py",
     "urllib3": "storage/kubo.py",
     "msgpack": "protocol/encoding.py",
     "blake3": "protocol/multihash.py",
-    "trimesh": "node/mesh_*.py",
-    "cryptography": "node/keys.py",
-    "zeroconf": "node/mdns.py",
-    "tomlkit": "node/config_*.py",
+    "trimesh": "node/meshes/*.py",
+    "cryptography": "node/home/keys.py",
+    "zeroconf": "node/network/mdns.py",
+    "tomlkit": "node/home/config_*.py",
     "time": "node/clock.py",
 }
 ONE_FILE_ONLY = {"ipfshttpclient", "trimesh", "tomlkit"}
 # Programs for people around a node, not part of one: they may read the clock.
-AROUND_A_NODE = ("node/cli_*.py", "node/demo*.py", "node/demo/*.py")
+AROUND_A_NODE = ("node/cli/*.py", "node/demo/*.py")
 # The doctor only tries whether libp2p loads.
-VISITORS = {("node/doctor.py", "libp2p")}
+VISITORS = {("node/home/doctor.py", "libp2p")}
 # Libraries that come with libp2p or ipfshttpclient, in the version that it asks for.
 CARRIED = {"multiaddr", "google", "requests", "urllib3"}
 NAMELESS = re.compile(r"(^|_)(utils?|helpers?|common|base|managers?|misc)$")
@@ -127,19 +127,13 @@ def floor_breaches(root: Path) -> Iterator[str]:
 
 
 def spelling_breaches(root: Path) -> Iterator[str]:
-    """Siblings in full, parents with dots, floors without their name: each makes one class two."""
+    """The own floor in full, floors without their name: each makes one class two."""
     for file in files(root, *FLOORS, "tests"):
-        package = ".".join(("commonfab", *file.path.parent.relative_to(root).parts))
         for name in file.imports:
             if name.split(".")[0] in FLOORS:
                 yield f"{file.name} imports {name} without commonfab"
-            if file.floor != "tests" and name.rpartition(".")[0] == package:
-                yield f"{file.name} imports its sibling {name} in full"
-            if file.floor != "tests" and name.rpartition(".")[0].rpartition(".")[0] == package:
-                yield f"{file.name} imports from its sibling {name} in full"
-        for node in file.nodes:
-            if isinstance(node, ast.ImportFrom) and node.level > 1:
-                yield f"{file.name} imports from a parent by dots"
+            if name.startswith(f"commonfab.{file.floor}."):
+                yield f"{file.name} imports {name} of its own floor in full"
 
 
 def purity_breaches(root: Path) -> Iterator[str]:
@@ -254,7 +248,7 @@ def test_nothing_was_imported_without_its_name() -> None:
 def test_the_help_of_the_command_loads_nothing_heavy() -> None:
     program = (
         "import json, sys\n"
-        "from commonfab.node.cli import main\n"
+        "from commonfab.node.cli.main import main\n"
         "sys.argv = ['commonfab', '--help']\n"
         "try:\n    main()\n"
         "except SystemExit as end:\n    assert not end.code\n"
@@ -283,7 +277,7 @@ def plant(root: Path, **sources: str) -> None:
         (root / ".namespace" / "commonfab" / floor).symlink_to(f"../../{floor}")
     for name, source in sources.items():
         path = root / (name.replace("__", "/") + ".py")
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'"""It is for something."""\n\n{source}\n')
 
 
@@ -297,9 +291,10 @@ def test_a_tree_that_keeps_the_rules_has_no_breach(tmp_path: Path) -> None:
         protocol__lamp="import re\nfrom dataclasses import dataclass\nfrom nacl import signing",
         protocol__switch="from . import lamp\nfrom .lamp import dataclass",
         storage__shelf="import sqlite3\nfrom commonfab.protocol import lamp",
+        node__lamp__x="from ..clock import click",
         node__clock="import time\nimport click\nimport commonfab.storage.shelf",
-        node__demo_town="import time",
-        node__libp2p_host="import multiaddr",
+        node__demo__town="import time",
+        node__network__libp2p_host="import multiaddr",
         tests__test_lamp="import trio\nfrom commonfab.protocol.lamp import re\nimport time",
     )
 
@@ -313,10 +308,9 @@ PLANTED = [
     ("scheduler__lamp", "from commonfab.storage.x import y", "imports commonfab.storage.x.y"),
     ("protocol__lamp", "import numpy as np", "protocol/lamp.py imports numpy"),
     ("storage__lamp", "def f():\n    import trio", "storage/lamp.py imports trio"),
-    ("protocol__lamp", "from commonfab.protocol.ids import NodeId", "its sibling"),
-    ("protocol__lamp", "from commonfab.protocol import ids", "its sibling"),
-    ("node__lamp", "import commonfab.node.clock", "its sibling"),
-    ("node__lamp__x", "from ..clock import now", "from a parent by dots"),
+    ("protocol__lamp", "from commonfab.protocol.ids import NodeId", "of its own floor"),
+    ("protocol__lamp", "from commonfab.protocol import ids", "of its own floor"),
+    ("node__lamp__x", "import commonfab.node.clock", "of its own floor"),
     ("node__lamp", "import protocol.ids", "without commonfab"),
     ("tests__test_lamp", "from protocol import ids", "without commonfab"),
     *(
@@ -333,8 +327,8 @@ PLANTED = [
     ("scheduler__lamp", "import numpy as np\nx = np.random.rand()", "numpy's own generator"),
     ("protocol__lamp", "async def f(): ...", "lamp.py:3 waits"),
     ("protocol__lamp", "x = 1\ndef f():\n    global x", "a global that changes"),
-    ("node__lamp", "import libp2p", "whose place is node/libp2p_"),
-    ("node__lamp", "from multiaddr import Multiaddr", "whose place is node/libp2p_"),
+    ("node__lamp", "import libp2p", "whose place is node/network/libp2p_"),
+    ("node__lamp", "from multiaddr import Multiaddr", "whose place is node/network/libp2p_"),
     ("node__lamp", "import sqlite3", "whose place is storage/"),
     ("node__lamp", "from time import monotonic", "whose place is node/clock.py"),
     ("node__lamp", "import yaml", "pyproject.toml does not declare it"),
@@ -356,9 +350,9 @@ def test_a_planted_breach_is_found(tmp_path: Path, name: str, source: str, breac
 
 
 def test_a_library_in_two_files_is_found(tmp_path: Path) -> None:
-    plant(tmp_path, node__mesh_one="import trimesh", node__mesh_two="import trimesh")
+    plant(tmp_path, node__meshes__one="import trimesh", node__meshes__two="import trimesh")
 
-    found = "trimesh is imported by node/mesh_one.py and node/mesh_two.py, not by one file"
+    found = "trimesh is imported by node/meshes/one.py and node/meshes/two.py, not by one file"
     assert found in breaches(tmp_path)
 
 

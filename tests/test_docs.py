@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from commonfab.node.cli import cli
+from commonfab.node.cli.main import cli
 from tests.node.running import commonfab, running_node
 
 ROOT = Path(__file__).parent.parent

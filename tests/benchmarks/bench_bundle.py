@@ -12,9 +12,9 @@ from time import perf_counter
 
 import trio
 
-from commonfab.node import bundles, bundles_open, publishing
-from commonfab.node.home import Home
-from commonfab.node.memory_transport import MemoryNetwork
+from commonfab.node.designs import bundles, bundles_open, publishing
+from commonfab.node.home.folder import Home
+from commonfab.node.network.memory_transport import MemoryNetwork
 from tests.node.village import a_home, living, write_block
 from tests.peers import PEERS
 from tests.peers.kubo_daemon import KuboDaemon

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from commonfab.node.answers import Status
-from commonfab.node.control_client import Client
-from commonfab.node.home import Home
+from commonfab.node.control.answers import Status
+from commonfab.node.control.client import Client
+from commonfab.node.home.folder import Home
 from commonfab.protocol.errors import CommonfabError
 
 BEST_OF = 5

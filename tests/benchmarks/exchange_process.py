@@ -12,8 +12,8 @@ from pathlib import Path
 
 import trio
 
-from commonfab.node.bitswap import Bitswap
-from commonfab.node.libp2p_transport import Libp2pTransport
+from commonfab.node.exchange.bitswap import Bitswap
+from commonfab.node.network.libp2p_transport import Libp2pTransport
 from commonfab.storage import folders
 from commonfab.storage.blocks import DiskBlockStore
 from commonfab.storage.cid import CID

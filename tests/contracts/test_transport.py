@@ -5,7 +5,7 @@ in memory alike.
 import pytest
 import trio
 
-from commonfab.node.transport import (
+from commonfab.node.network.transport import (
     LinkDown,
     Stream,
     StreamBroken,

@@ -9,7 +9,7 @@ from itertools import count, pairwise
 import pytest
 import trio
 
-from commonfab.node.transport import (
+from commonfab.node.network.transport import (
     GOSSIP_BYTES_MAX,
     LinkDown,
     Transport,

@@ -7,9 +7,9 @@ from itertools import count
 
 import trio
 
-from commonfab.node.libp2p_transport import Libp2pTransport
-from commonfab.node.memory_transport import MemoryNetwork, MemoryTransport
-from commonfab.node.transport import LinkDown, LinkUp, Stream, Transport
+from commonfab.node.network.libp2p_transport import Libp2pTransport
+from commonfab.node.network.memory_transport import MemoryNetwork, MemoryTransport
+from commonfab.node.network.transport import LinkDown, LinkUp, Stream, Transport
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.limits import KIB
 

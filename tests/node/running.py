@@ -13,7 +13,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from commonfab.node.cli import cli
+from commonfab.node.cli.main import cli
 
 STOP_S = 10
 
@@ -123,7 +123,7 @@ def held(home: Path) -> Generator[int]:
 _HOLD = """
 import signal, sys
 from pathlib import Path
-from commonfab.node.home import Home
+from commonfab.node.home.folder import Home
 with Home(Path(sys.argv[1])).lock():
     print("held", flush=True)
     signal.pause()

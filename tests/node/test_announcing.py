@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from commonfab.node.memory_transport import MemoryNetwork
-
-from .village import a_home, a_machine, living
+from commonfab.node.network.memory_transport import MemoryNetwork
+from tests.node.village import a_home, a_machine, living
 
 
 async def test_machines_beyond_what_a_record_holds_are_a_warning_with_the_way_out(

@@ -7,7 +7,8 @@ from io import StringIO
 
 import pytest
 
-from commonfab.node import keys, log
+from commonfab.node import log
+from commonfab.node.home import keys
 
 
 @pytest.fixture

@@ -6,20 +6,19 @@ from pathlib import Path
 import msgspec
 import trio
 
-from commonfab.node import publishing
 from commonfab.node.announcing import TOPIC
-from commonfab.node.frames import write_frame
-from commonfab.node.memory_transport import MemoryNetwork
+from commonfab.node.designs import publishing
+from commonfab.node.network.frames import write_frame
+from commonfab.node.network.memory_transport import MemoryNetwork
+from commonfab.node.network.transport import opened
 from commonfab.node.node import Node
 from commonfab.node.post import PROTOCOL as LETTERS
-from commonfab.node.transport import opened
 from commonfab.protocol import records, sync
 from commonfab.protocol.attempts import OrderState
 from commonfab.protocol.ids import OrderId
 from commonfab.protocol.records import Design, Place, Record
 from commonfab.storage.cid import CID
-
-from .village import a_home, a_machine, eventually, living, write_block
+from tests.node.village import a_home, a_machine, eventually, living, write_block
 
 HERE = Place(lat_udeg=45_700_000, lon_udeg=4_800_000)
 

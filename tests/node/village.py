@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import trio
 
-from commonfab.node import config, daemon, founding, keys
-from commonfab.node.config import Machine, Material, Network, Settings, Trade, Workshop
-from commonfab.node.home import Home
-from commonfab.node.memory_transport import MemoryNetwork, MemoryTransport
+from commonfab.node import daemon
+from commonfab.node.home import config, founding, keys
+from commonfab.node.home.config import Machine, Material, Network, Settings, Trade, Workshop
+from commonfab.node.home.folder import Home
+from commonfab.node.network.memory_transport import MemoryNetwork, MemoryTransport
 from commonfab.node.node import Node
 
 WAIT_S = 30.0

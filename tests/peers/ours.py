@@ -4,8 +4,8 @@ import time
 
 import trio
 
-from commonfab.node.bitswap import Bitswap
-from commonfab.node.libp2p_transport import Libp2pTransport
+from commonfab.node.exchange.bitswap import Bitswap
+from commonfab.node.network.libp2p_transport import Libp2pTransport
 from commonfab.storage.memory import MemoryBlockStore
 
 HERE = "/ip4/127.0.0.1/tcp/0"

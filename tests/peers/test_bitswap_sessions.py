@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from commonfab.node.bitswap_streams import MessageReader, write_message
-from commonfab.node.libp2p_transport import Libp2pTransport
-from commonfab.node.transport import Stream, StreamBroken, opened
+from commonfab.node.exchange.streams import MessageReader, write_message
+from commonfab.node.network.libp2p_transport import Libp2pTransport
+from commonfab.node.network.transport import Stream, StreamBroken, opened
 from commonfab.protocol.bitswap_wire import (
     PROTOCOL,
     Block,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from commonfab.node import bundles, bundles_open, publishing
-from commonfab.node.memory_transport import MemoryNetwork
+from commonfab.node.designs import bundles, bundles_open, publishing
+from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
 from commonfab.protocol.records import Design, Record
 from commonfab.storage.car import Block, Reader

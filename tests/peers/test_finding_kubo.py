@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import pytest
 import trio
 
-from commonfab.node import delegated_routing
-from commonfab.node.finding import Finding
-from commonfab.node.finding_addresses import Provider, Reach
-from commonfab.node.finding_dht import Dht
+from commonfab.node.finding import delegated_routing
+from commonfab.node.finding.addresses import Provider, Reach
+from commonfab.node.finding.dht import Dht
+from commonfab.node.finding.finding import Finding
 from commonfab.node.library import Library
 from commonfab.protocol.peer_id import parse_peer, peer_text
 from commonfab.storage.cid import CID, RAW

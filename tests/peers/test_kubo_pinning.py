@@ -5,7 +5,7 @@ from pathlib import Path
 
 import trio
 
-from commonfab.node.pinning_service import PinningService
+from commonfab.node.ipfs.pinning_service import PinningService
 from commonfab.storage.cid import CID, RAW
 from tests.peers.kubo_daemon import KuboDaemon
 from tests.peers.pinning_server import running_pinning_server

@@ -13,7 +13,7 @@ from commonfab.storage.kubo import KuboAway, KuboRefused, KuboRpc
 from commonfab.storage.kubo_blocks import KuboBlockStore, batches
 from commonfab.storage.kubo_fallback import BlocksWithKubo
 from commonfab.storage.memory import MemoryBlockStore
-from tests.node.http_garbage import answering
+from tests.node.finding.http_garbage import answering
 
 BLOCK = CID.of(b"a part", codec=RAW), b"a part"
 OK = b"HTTP/1.1 200 OK\r\n\r\n"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
-from commonfab.node.home import Home
+from commonfab.node.home.folder import Home
 from commonfab.protocol import envelope, records
 from commonfab.storage import unixfs
 from commonfab.storage.blocks import DiskBlockStore

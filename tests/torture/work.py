@@ -14,9 +14,9 @@ from pathlib import Path
 
 import trio
 
-from commonfab.node import publishing
-from commonfab.node.home import Home
-from commonfab.node.memory_transport import MemoryNetwork
+from commonfab.node.designs import publishing
+from commonfab.node.home.folder import Home
+from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
 from commonfab.protocol.errors import CommonfabError, ResourceError
 from commonfab.protocol.records import Design, Record

@@ -1,0 +1,1 @@
+"""The `commonfab` command, a file for what belongs together."""

@@ -1,0 +1,359 @@
+"""What the command line can ask of a running node: one method a request.
+
+Parameters arrive as decoded JSON and are typed here; answers are the types of answers.py.
+"""
+
+import importlib.metadata
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import trio
+from msgspec import Meta, Struct
+
+from commonfab.protocol.errors import Malformed, UsageError
+from commonfab.protocol.ids import OrderId, RecordId
+from commonfab.protocol.peer_id import peer_text
+from commonfab.protocol.records import Design, Origin, Place, Record
+from commonfab.storage.cid import CID
+
+from .. import clock
+from ..designs import browsing, bundles, bundles_open, publishing
+from ..finding import answers as finding_answers
+from ..home import config
+from ..ipfs import api as ipfs_api
+from ..keeping import api as keeping_api
+from ..node import Node
+from . import views
+from .answers import (
+    Bundled,
+    Connected,
+    Explained,
+    Found,
+    FoundDesigns,
+    Got,
+    Happening,
+    MachineNow,
+    OpenedBundle,
+    OrderLine,
+    PeerLine,
+    Picture,
+    Published,
+    ShownDesign,
+    Status,
+)
+from .server import Handler, Progress
+
+ID_PREFIX_MIN = 4
+"""Digits of an id that are enough to name something by."""
+
+
+class _Nothing(Struct, forbid_unknown_fields=True):
+    pass
+
+
+class _Publish(Struct, forbid_unknown_fields=True):
+    path: str
+    fork_of: list[str] = []
+    remix_of: list[str] = []
+
+
+class _Which(Struct, forbid_unknown_fields=True):
+    design: str
+
+
+class _Get(Struct, forbid_unknown_fields=True):
+    design: str
+    out: str
+
+
+class _MakeBundle(Struct, forbid_unknown_fields=True):
+    designs: list[str]
+    out: str
+    dry_run: bool = False
+
+
+class _OpenBundle(Struct, forbid_unknown_fields=True):
+    path: str
+    dry_run: bool = False
+
+
+class _Order(Struct, forbid_unknown_fields=True):
+    design: str
+    quantity: int
+    lat: Annotated[float, Meta(ge=-90, le=90)]
+    lon: Annotated[float, Meta(ge=-180, le=180)]
+    by: int = 0
+
+
+class _WhichOrder(Struct, forbid_unknown_fields=True):
+    order: str = ""
+
+
+class _Address(Struct, forbid_unknown_fields=True):
+    address: str
+
+
+P = TypeVar("P", bound=Struct)
+
+
+class Api:
+    """Answers for one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return the requests by name."""
+        keeping = keeping_api.KeepingApi(self._node, self._fetch)
+        ipfs = ipfs_api.IpfsApi(self._node)
+        return {
+            "keep": _typed(keeping_api.Keep, keeping.keep),
+            "drop": _typed(keeping_api.Which, keeping.drop),
+            "pins": _typed(keeping_api.Everything, keeping.pins),
+            "gc": _typed(keeping_api.Collect, keeping.collect),
+            "scrub": _typed(keeping_api.Everything, keeping.scrub),
+            "replicas": _typed(keeping_api.Which, keeping.replicas),
+            "ipfs.status": _typed(ipfs_api.Nothing, ipfs.status),
+            "ipfs.import": _typed(ipfs_api.Import, ipfs.import_),
+            "ipfs.export": _typed(ipfs_api.Export, ipfs.export),
+            "ipfs.migrate": _typed(ipfs_api.Migrate, ipfs.migrate),
+            "ipfs.gc": _typed(ipfs_api.Nothing, ipfs.collect),
+            "ipfs.pin": _typed(ipfs_api.Remote, ipfs.pin),
+            "ipfs.unpin": _typed(ipfs_api.Remote, ipfs.unpin),
+            "ipfs.pins": _typed(ipfs_api.Remote, ipfs.pins),
+            "status": _typed(_Nothing, self.status),
+            "publish": _typed(_Publish, self.publish),
+            "designs": _typed(browsing.Search, self.designs),
+            "show": _typed(_Which, self.show),
+            "pictures": _typed(_Which, self.pictures),
+            "find": _typed(_Which, self.find),
+            "get": _typed(_Get, self.get),
+            "bundle.make": _typed(_MakeBundle, self.make_bundle),
+            "bundle.open": _typed(_OpenBundle, self.open_bundle),
+            "order": _typed(_Order, self.order),
+            "orders": _typed(_WhichOrder, self.orders),
+            "cancel": _typed(_WhichOrder, self.cancel),
+            "explain": _typed(_WhichOrder, self.explain),
+            "peers": _typed(_Nothing, self.peers),
+            "connect": _typed(_Address, self.connect),
+            "machines.reload": _typed(_Nothing, self.reload_machines),
+            "watch": _typed(_Nothing, self.watch),
+        }
+
+    async def status(self, _params: _Nothing, _progress: Progress) -> Status:
+        node = self._node
+        shop, place = node.settings.workshop, node.settings.workshop.place_for_others()
+        size = await trio.to_thread.run_sync(node.blocks.size)
+        return Status(
+            version=importlib.metadata.version("commonfab"),
+            node=peer_text(node.me),
+            name=shop.name,
+            home=str(node.home),
+            lat=shop.lat,
+            lon=shop.lon,
+            place_accuracy_m=place.accuracy_m,
+            started=node.started,
+            now=clock.now(),
+            addresses=node.transport.addresses(),
+            peers=len(node.transport.links()),
+            workshops=len(node.library.workshops),
+            designs=len(node.library.designs),
+            open_orders=sum(not order.is_over() for order in node.buyer.orders()),
+            records=len(node.library),
+            blocks_bytes=size,
+            machines=self._machines(),
+            warnings=node.journal.warnings(),
+        )
+
+    def _machines(self) -> list[MachineNow]:
+        node = self._node
+        held = node.owner.slots()
+        drivers = {machine.id: machine.driver for machine in node.fleet.configured}
+        return [
+            views.machine_now(
+                machine,
+                drivers[machine.id],
+                node.fleet.drivers[machine.id].condition(),
+                [slot for slot in held if slot.offered.machine == machine.id],
+            )
+            for machine in node.fleet.describe(clock.now())
+        ]
+
+    async def publish(self, params: _Publish, progress: Progress) -> Published:
+        node = self._node
+        origins: dict[RecordId, Origin] = {}
+        for which in params.remix_of:
+            design = (await self._find_design(which)).id
+            origins[design] = Origin(design=design, relation="remix")
+        for which in params.fork_of:
+            design = (await self._find_design(which)).id
+            origins[design] = Origin(design=design, relation="fork")
+        path = Path(params.path)
+        done = await publishing.publish(node, path, progress, tuple(origins.values()))
+        line = views.design_line(done.record, node.library, is_here=True)
+        notes = list(done.remarks)
+        return Published(design=line, files=done.files, is_new=done.is_new, notes=notes)
+
+    async def designs(self, params: browsing.Search, _progress: Progress) -> FoundDesigns:
+        return await browsing.search(self._node, params)
+
+    async def show(self, params: _Which, _progress: Progress) -> ShownDesign:
+        return await browsing.show(self._node, await self._find_design(params.design))
+
+    async def pictures(self, params: _Which, progress: Progress) -> list[Picture]:
+        record = await self._find_design(params.design)
+        await self._fetch(record, progress)
+        return await browsing.pictures(self._node, record)
+
+    async def find(self, params: _Which, _progress: Progress) -> Found:
+        try:
+            root = CID.parse(params.design)
+        except Malformed:
+            root = _root(await self._find_design(params.design))
+        return await finding_answers.find(self._node, root)
+
+    async def get(self, params: _Get, progress: Progress) -> Got:
+        node = self._node
+        record = await self._find_design(params.design)
+        root = _root(record)
+        await self._fetch(record, progress)
+        files, size = await node.shelf.export(root, Path(params.out))
+        return Got(design=record.id.hex(), folder=params.out, files=files, size_bytes=size)
+
+    async def make_bundle(self, params: _MakeBundle, progress: Progress) -> Bundled:
+        designs = [await self._find_design(which) for which in params.designs]
+        path = Path(params.out)
+        return await bundles.make(self._node, designs, path, progress, dry_run=params.dry_run)
+
+    async def open_bundle(self, params: _OpenBundle, progress: Progress) -> OpenedBundle:
+        path = Path(params.path)
+        return await bundles_open.open_bundle(self._node, path, progress, dry_run=params.dry_run)
+
+    async def order(self, params: _Order, _progress: Progress) -> OrderLine:
+        place = Place(lat_udeg=round(params.lat * 1e6), lon_udeg=round(params.lon * 1e6))
+        design = await self._find_design(params.design)
+        order = await self._node.ordering.place(design, params.quantity, place, params.by)
+        return self._order_line(order)
+
+    async def orders(self, params: _WhichOrder, _progress: Progress) -> list[OrderLine]:
+        if params.order:
+            return [self._order_line(self._find_order(params.order))]
+        return [views.order_line(state, self._node.library) for state in self._node.buyer.orders()]
+
+    async def cancel(self, params: _WhichOrder, _progress: Progress) -> OrderLine:
+        order = self._find_order(params.order)
+        await self._node.ordering.cancel(order)
+        return self._order_line(order)
+
+    async def explain(self, params: _WhichOrder, _progress: Progress) -> Explained:
+        state = self._node.buyer.order(self._find_order(params.order))
+        return self._node.ordering.explained(state.order)
+
+    async def peers(self, _params: _Nothing, _progress: Progress) -> list[PeerLine]:
+        node = self._node
+        links = {link.peer: link for link in node.transport.links()}
+        lines: list[PeerLine] = []
+        for peer in dict.fromkeys([*links, *node.library.workshops]):
+            if peer == node.me:
+                continue
+            link, last = links.get(peer), node.syncing.last.get(peer)
+            lines.append(
+                PeerLine(
+                    node=peer_text(peer),
+                    name=node.library.name_of(peer),
+                    is_connected=link is not None,
+                    address=link.address if link else "",
+                    inbound=link.inbound if link else False,
+                    since=node.linked_since.get(peer, 0),
+                    last_sync=last.at if last else 0,
+                    last_sync_new=last.new if last else 0,
+                    records=node.library.count_by(peer),
+                    rejected=node.journal.rejected(peer),
+                )
+            )
+        return lines
+
+    async def connect(self, params: _Address, _progress: Progress) -> Connected:
+        peer = await self._node.acquaintance.connect(params.address)
+        await self._node.syncing.with_peer(peer)
+        return Connected(node=peer_text(peer), name=self._node.library.name_of(peer))
+
+    async def reload_machines(self, _params: _Nothing, _progress: Progress) -> list[MachineNow]:
+        """Take over the machines that the settings file has now."""
+        node = self._node
+        node.fleet.configure(config.load(node.home.config, node.environment))
+        node.announcing.capacity_changed()
+        return self._machines()
+
+    async def watch(self, _params: _Nothing, progress: Progress) -> Happening:
+        """Tell what happens, until nobody listens any more."""
+        with self._node.journal.watched() as happenings:
+            async for happening in happenings:
+                await progress(happening)
+        raise AssertionError("the journal does not end")
+
+    async def _fetch(self, record: Record, progress: Progress) -> None:
+        """Fetch a design's files, and tell how far it is while that goes on."""
+        node = self._node
+        state: dict[str, int] = {}
+
+        def note(done: int, known: int, size: int) -> None:
+            state.update(blocks=done, blocks_known=known, bytes=size)
+
+        async def tell() -> None:
+            while True:
+                await trio.sleep(_PROGRESS_S)
+                if state:
+                    await progress(dict(state))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tell)
+            await node.shelf.fetch(_root(record), node.holders(record), note)
+            nursery.cancel_scope.cancel()
+
+    def _order_line(self, order: OrderId) -> OrderLine:
+        return views.order_line(self._node.buyer.order(order), self._node.library)
+
+    async def _find_design(self, which: str) -> Record:
+        """Return the design with this name, part of a name, id, or start of an id."""
+        return await self._node.library.designs.find(which)
+
+    def _find_order(self, which: str) -> OrderId:
+        orders = [OrderId(state.order.order) for state in self._node.buyer.orders()]
+        found = [order for order in orders if _starts(order, which)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise UsageError(f"{which}: {len(found)} orders begin with it; give more of the id")
+        raise UsageError(f"{which}: no such order here; see: commonfab orders")
+
+
+_PROGRESS_S = 0.2
+
+
+def _typed(
+    kind: type[P], method: Callable[[P, Progress], Awaitable[Struct | Sequence[Struct]]]
+) -> Handler:
+    async def handler(params: dict[str, Any], progress: Progress) -> Struct | Sequence[Struct]:
+        try:
+            typed = msgspec.convert(params, kind, strict=True)
+        except msgspec.ValidationError as error:
+            raise UsageError(str(error)) from error
+        return await method(typed, progress)
+
+    return handler
+
+
+def _starts(identifier: bytes, which: str) -> bool:
+    return len(which) >= ID_PREFIX_MIN and identifier.hex().startswith(which.lower())
+
+
+def _design(record: Record) -> Design:
+    assert isinstance(record.body, Design)
+    return record.body
+
+
+def _root(record: Record) -> CID:
+    return CID.from_bytes(_design(record).root)

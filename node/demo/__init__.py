@@ -1,0 +1,1 @@
+"""A town of workshops on this computer, to see the main job done."""

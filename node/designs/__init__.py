@@ -1,0 +1,1 @@
+"""Designs: read from a folder, published, fetched, searched, carried in a file."""

@@ -1,0 +1,1 @@
+"""Who has the files of a design: peers, the DHT, routing servers."""

@@ -1,0 +1,1 @@
+"""The folder that is a node: its key, its settings, its health."""

@@ -1,0 +1,414 @@
+"""What the operator of a node decided: `commonfab.toml`, and the environment over it.
+
+Every setting is here with its bounds and its meaning; the file that `commonfab init` writes
+is made of the same words. A simple setting can be changed for one run by the environment:
+`COMMONFAB_NETWORK_LISTEN` stands for `listen` in `[network]`, lists with commas.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from commonfab.protocol import records
+from commonfab.protocol.errors import ResourceError, UsageError
+from commonfab.protocol.limits import (
+    CAPACITY_TERM_MS_MAX,
+    GRACE_MS_MAX,
+    MACHINES_PER_WORKSHOP_MAX,
+    MATERIALS_PER_MACHINE_MAX,
+    SECOND_MS,
+)
+
+from . import config_text
+from .config_text import Raw
+
+_GRACE_S_MAX = GRACE_MS_MAX // SECOND_MS
+_CAPACITY_S_MAX = CAPACITY_TERM_MS_MAX // SECOND_MS // 2
+"""A capacity record is renewed at half of its life at the latest."""
+_FILE_BYTES_MAX = 1 << 20
+_LISTEN = re.compile(r"/(ip4|ip6)/[0-9a-fA-F.:]+/tcp/[0-9]{1,5}")
+
+_KUBO = r"^(/(ip4|ip6|dns|dns4|dns6)/[0-9A-Za-z.:-]+/tcp/[0-9]{1,5}(/https?)?|/unix/.+)?$"
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
+Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=_ONE_LINE)]
+Text = Annotated[str, Meta(max_length=2000, pattern=_ONE_LINE)]
+Word = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+MachineId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+Millimetres = Annotated[float, Meta(gt=0, le=100_000)]
+Amount = Annotated[float, Meta(ge=0, le=1e9)]
+
+
+class _Section(Struct, frozen=True, kw_only=True):
+    """One table of the file."""
+
+
+class Workshop(_Section, frozen=True, kw_only=True):
+    name: Annotated[Name, Meta(description="What others call this workshop.")]
+    about: Annotated[Text, Meta(description="A sentence for those who look it up.")] = ""
+    lat: Annotated[float, Meta(ge=-90, le=90, description="Degrees north. Stays on this node.")]
+    lon: Annotated[float, Meta(ge=-180, le=180, description="Degrees east. Stays on this node.")]
+    place_precision: Annotated[
+        int,
+        Meta(
+            ge=3,
+            le=6,
+            description="How exactly others learn the place, in geohash letters:\n"
+            "3 is about 100 km, 4 about 25 km, 5 about 3 km, 6 about 600 m.",
+        ),
+    ] = 4
+    currency: Annotated[
+        str, Meta(pattern="^[A-Z]{3}$", description="Of all prices below (ISO 4217).")
+    ] = "EUR"
+    grid_g_per_kwh: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=5000,
+            description="Grams of CO2e for a kilowatt-hour used here; ask your supplier.\n"
+            "250 is about the average of the European Union.",
+        ),
+    ] = 250
+
+    def place_for_others(self) -> records.Place:
+        """Return the middle of the geohash cell, and how far from it the place may be."""
+        # A geohash letter holds five bits, which halve longitude and latitude in turn.
+        bits = 5 * self.place_precision
+        lat, height = _cell(self.lat, 180.0, bits // 2)
+        lon, width = _cell(self.lon, 360.0, bits - bits // 2)
+        width *= math.cos(math.radians(max(0.0, abs(lat) - height / 2)))
+        return records.Place(
+            lat_udeg=round(lat * 1e6),
+            lon_udeg=round(lon * 1e6),
+            accuracy_m=math.ceil(math.hypot(height, width) / 2 * _METRES_PER_DEGREE),
+        )
+
+
+_METRES_PER_DEGREE = 111_195
+"""Of a great circle, with the mean radius of 6,371,009 m."""
+
+
+def _cell(degrees: float, range_degrees: float, bits: int) -> tuple[float, float]:
+    size = range_degrees / (1 << bits)
+    index = min(int((degrees + range_degrees / 2) / size), (1 << bits) - 1)
+    return (index + 0.5) * size - range_degrees / 2, size
+
+
+class Network(_Section, frozen=True, kw_only=True):
+    listen: Annotated[
+        tuple[str, ...],
+        Meta(
+            min_length=1,
+            max_length=8,
+            description="Where this node can be reached: on this computer alone, unless you say\n"
+            'otherwise. "/ip4/0.0.0.0/tcp/4411" is port 4411 of every network it is in.',
+        ),
+    ] = ("/ip4/127.0.0.1/tcp/0",)
+    announce: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=8,
+            description="Addresses that others are told besides, for example of a router that\n"
+            'passes connections on: "/ip4/203.0.113.5/tcp/4411".',
+        ),
+    ] = ()
+    peers: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=64,
+            description='Nodes to stay connected with: "/ip4/…/tcp/…/p2p/12D3KooW…", as their\n'
+            "`commonfab status` shows it.",
+        ),
+    ] = ()
+    mdns: Annotated[
+        bool, Meta(description="Find nodes in the local network, and be found there.")
+    ] = False
+    dht: Annotated[
+        Literal["off", "client", "server"],
+        Meta(
+            description="The DHT of IPFS, where nodes find who has a design: not used, asked and\n"
+            "told, or answered for others too. Asked only through linked peers and `dht_peers`."
+        ),
+    ] = "client"
+    dht_peers: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=16,
+            description="Servers of the DHT to begin with; none, and the DHT of the internet is\n"
+            "not used.",
+        ),
+    ] = ()
+
+
+class Trade(_Section, frozen=True, kw_only=True):
+    accept: Annotated[bool, Meta(description="Whether the machines take jobs of others.")] = True
+    grace_s: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_GRACE_S_MAX,
+            description="Orders of this node: how long a workshop that has gone silent may still\n"
+            "report after its window, before the job goes to another. Seconds.",
+        ),
+    ] = 60
+    sync_s: Annotated[
+        int,
+        Meta(ge=1, le=3600, description="Seconds between two exchanges of records with a peer."),
+    ] = 30
+    capacity_s: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=_CAPACITY_S_MAX,
+            description="Seconds after which others are told again what the machines can do,\n"
+            "if nothing changes before.",
+        ),
+    ] = 300
+
+
+class Storage(_Section, frozen=True, kw_only=True):
+    quota_gb: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=1_000_000,
+            description="How much of the disk designs may take, in gigabytes (10^9 bytes). Beyond\n"
+            "it, what nobody asked to keep goes, the least recently used first.",
+        ),
+    ] = 20.0
+
+    @property
+    def quota_bytes(self) -> int:
+        return round(self.quota_gb * 10**9)
+
+
+class Pinning(_Section, frozen=True, kw_only=True):
+    """A service that keeps copies for money or by agreement (IPFS Pinning Service API)."""
+
+    name: MachineId
+    endpoint: Text
+    token_file: Text
+
+
+class Ipfs(_Section, frozen=True, kw_only=True):
+    kubo: Annotated[
+        str,
+        Meta(
+            pattern=_KUBO,
+            description="The API of a Kubo daemon that keeps the files of designs, instead of the\n"
+            'disk here: "/ip4/127.0.0.1/tcp/5001". While it is away, the disk serves.',
+        ),
+    ] = ""
+    pinning: Annotated[
+        tuple[Pinning, ...],
+        Meta(
+            max_length=8,
+            description="Services that keep copies, for commonfab ipfs pin. Each has a name, an\n"
+            "endpoint (https), and the path of a file with its token, mode 0600.",
+        ),
+    ] = ()
+    routers: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=4,
+            description="Servers that are asked over HTTP who has a design that no peer here\n"
+            'has: "https://…". They learn what is looked for.',
+        ),
+    ] = ()
+
+
+class Material(_Section, frozen=True, kw_only=True):
+    """Some material at a machine; grams, and money for a kilogram."""
+
+    material: Name
+    grams: Amount
+    price_per_kg: Amount = 0.0
+
+
+class Machine(_Section, frozen=True, kw_only=True):
+    id: Annotated[MachineId, Meta(description="Its name in this workshop.")]
+    driver: Annotated[
+        Literal["virtual"], Meta(description="How this node speaks to it; virtual is a simulation.")
+    ] = "virtual"
+    process: Annotated[Word, Meta(description="Such as fff-printing, laser-cutting, cnc-milling.")]
+    model: Annotated[Text, Meta(description="Maker and type, for people.")] = ""
+    volume_mm: Annotated[
+        tuple[Millimetres, Millimetres, Millimetres],
+        Meta(description="The largest box that fits: x, y, z in millimetres."),
+    ]
+    materials: Annotated[
+        tuple[Material, ...],
+        Meta(
+            min_length=1,
+            max_length=MATERIALS_PER_MACHINE_MAX,
+            description="What is loaded, or on the shelf beside it.",
+        ),
+    ]
+    speed: Annotated[
+        float, Meta(gt=0, le=100, description="2.0 makes a part in half the ordinary time.")
+    ] = 1.0
+    setup_s: Annotated[
+        int, Meta(ge=0, le=86_400, description="Seconds between two jobs: clearing, loading.")
+    ] = 0
+    price_per_hour: Annotated[Amount, Meta(description="For an hour of its time.")] = 0.0
+    power_w: Annotated[int, Meta(ge=0, le=1_000_000, description="Watts while it runs.")] = 0
+    time_lapse: Annotated[
+        float, Meta(gt=0, le=10_000, description="How much faster than real a virtual one runs.")
+    ] = 1.0
+    fails_every: Annotated[
+        int, Meta(ge=0, description="A virtual one fails each so many jobs; 0: never.")
+    ] = 0
+
+    @property
+    def volume_um(self) -> tuple[int, int, int]:
+        x, y, z = (round(side * 1000) for side in self.volume_mm)
+        return x, y, z
+
+    @property
+    def price_minor_per_hour(self) -> int:
+        return round(self.price_per_hour * 100)
+
+    @property
+    def speed_permille(self) -> int:
+        """Return the speed that others are told. A time lapse shortens windows, not work."""
+        return max(1, round(self.speed * 1000))
+
+    def stock(self) -> tuple[records.Stock, ...]:
+        return tuple(
+            records.Stock(
+                material=held.material,
+                mass_mg=round(held.grams * 1000),
+                price_minor_per_kg=round(held.price_per_kg * 100),
+            )
+            for held in self.materials
+        )
+
+
+class Settings(Struct, frozen=True, kw_only=True, rename={"machines": "machine"}):
+    """All of it. In the file, each machine is a `[[machine]]`."""
+
+    workshop: Workshop
+    network: Network = Network()
+    trade: Trade = Trade()
+    storage: Storage = Storage()
+    ipfs: Ipfs = Ipfs()
+    machines: Annotated[tuple[Machine, ...], Meta(max_length=MACHINES_PER_WORKSHOP_MAX)] = ()
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read a node's settings, or raise `UsageError` that names what is wrong and where."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_FILE_BYTES_MAX + 1)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no settings; make a node with: commonfab init") from error
+    except OSError as error:
+        raise ResourceError(f"{path}: {error.strerror}") from error
+    if len(data) > _FILE_BYTES_MAX:
+        raise UsageError(f"{path}: more than {_FILE_BYTES_MAX} bytes; these are not settings")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text; save it as such") from error
+    return parse(text, str(path), environment)
+
+
+def parse(text: str, name: str, environment: Mapping[str, str]) -> Settings:
+    """Return the settings in a file's text; `name` is what errors call it."""
+    raw = config_text.read(text, name)
+    config_text.refuse_unknown(raw, Settings, text, name)
+    _override(raw, environment)
+    try:
+        settings = msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise config_text.explain(error, text, name) from error
+    _check(settings, text, name)
+    return settings
+
+
+def _override(raw: Raw, environment: Mapping[str, str]) -> None:
+    simple = _simple_settings()
+    for variable in sorted(environment):
+        if not variable.startswith(_SECTION_PREFIXES):
+            continue
+        if variable not in simple:
+            suggestion = config_text.nearest(variable, simple)
+            raise UsageError(f"{variable}: no such setting{suggestion}")
+        section, field = simple[variable]
+        table = raw.setdefault(section, {})
+        assert isinstance(table, dict), "refuse_unknown has looked"
+        table[field.encode_name] = _value(variable, environment[variable], field.type)
+
+
+_SECTIONS: dict[str, type[Struct]] = {
+    "workshop": Workshop,
+    "network": Network,
+    "trade": Trade,
+    "storage": Storage,
+    "ipfs": Ipfs,
+}
+_SECTION_PREFIXES = tuple(f"COMMONFAB_{section.upper()}_" for section in _SECTIONS)
+
+
+def _simple_settings() -> dict[str, tuple[str, msgspec.structs.FieldInfo]]:
+    return {
+        f"COMMONFAB_{section}_{field.encode_name}".upper(): (section, field)
+        for section, type_ in _SECTIONS.items()
+        for field in msgspec.structs.fields(type_)
+    }
+
+
+def _value(variable: str, text: str, type_: Any) -> Any:
+    is_list = "tuple" in str(type_)
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    try:
+        return msgspec.convert(words if is_list else text, type_, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{variable}={text}: {config_text.in_words(error)}") from error
+
+
+def _check(settings: Settings, text: str, name: str) -> None:
+    network = settings.network
+    for setting, addresses in (("listen", network.listen), ("announce", network.announce)):
+        for address in addresses:
+            if not _LISTEN.fullmatch(address):
+                where = config_text.at(("network", setting), text, name)
+                raise UsageError(
+                    f"{where}: {address} is not an address; one looks like /ip4/0.0.0.0/tcp/4411"
+                )
+    for setting, addresses in (("peers", network.peers), ("dht_peers", network.dht_peers)):
+        for address in addresses:
+            _check_peer(address, config_text.at(("network", setting), text, name))
+    for router in settings.ipfs.routers:
+        _check_router(router, config_text.at(("ipfs", "routers"), text, name))
+    ids = [machine.id for machine in settings.machines]
+    for index, machine_id in enumerate(ids):
+        if machine_id in ids[:index]:
+            where = config_text.at(("machine", index, "id"), text, name)
+            raise UsageError(f"{where}: two machines are called {machine_id}; rename one")
+
+
+def _check_peer(address: str, where: str) -> None:
+    from ..network.transport import (
+        split_address,  # Late: it brings trio, which few commands need.
+    )
+
+    try:
+        split_address(address)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _check_router(endpoint: str, where: str) -> None:
+    from ..finding.delegated_routing import (
+        check_endpoint,  # Late, for the same reason.
+    )
+
+    try:
+        check_endpoint(endpoint)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error

@@ -1,0 +1,1 @@
+"""Kubo beside this node, and pinning services."""

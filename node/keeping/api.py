@@ -1,0 +1,203 @@
+"""What the command line can ask about keeping: pins, collections, the scrub, copies."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from commonfab.protocol import replicas
+from commonfab.protocol.errors import Malformed, ResourceError, UsageError
+from commonfab.protocol.ids import NodeId
+from commonfab.protocol.limits import REPLICA_TERM_MS_MAX
+from commonfab.protocol.peer_id import peer_text
+from commonfab.protocol.records import Design, Record
+from commonfab.protocol.replicas import Condition, Promise, Standing
+from commonfab.storage.cid import CID
+
+from .. import clock
+from ..control.server import Progress
+from ..node import Node
+from .answers import (
+    CollectedLine,
+    Dropped,
+    HolderLine,
+    PinLine,
+    ReplicasLine,
+    ScrubbedLine,
+)
+from .scrub import Scrubbed
+
+Fetch = Callable[[Record, Progress], Awaitable[None]]
+
+_FAST_BYTES_S = 1e9
+"""A scrub that a person waits for."""
+
+
+class Keep(Struct, forbid_unknown_fields=True):
+    design: str
+    promise: Annotated[int, Meta(ge=0)] = 0
+    """Until when; 0: promise nobody anything."""
+
+
+class Which(Struct, forbid_unknown_fields=True):
+    design: str = ""
+
+
+class Collect(Struct, forbid_unknown_fields=True):
+    dry_run: bool = False
+
+
+class Everything(Struct, forbid_unknown_fields=True):
+    pass
+
+
+class KeepingApi:
+    """Answers for one node."""
+
+    def __init__(self, node: Node, fetch: Fetch) -> None:
+        self._node = node
+        self._fetch = fetch
+
+    async def keep(self, params: Keep, progress: Progress) -> PinLine:
+        """Wish a design to be kept, fetch it if it can be had now, and promise it if asked."""
+        node = self._node
+        record = await node.library.designs.find(params.design)
+        design = _design(record)
+        now = clock.now()
+        if params.promise and not now < params.promise <= now + REPLICA_TERM_MS_MAX:
+            raise UsageError("a promise to keep a design ends within two years; then renew it")
+        root = CID.from_bytes(design.root)
+        await node.keeping.wish(root, design.name)
+        try:
+            await self._fetch(record, progress)
+        except ResourceError as error:
+            if params.promise:
+                raise ResourceError(
+                    f"{error}; it is wished for, and can be promised once it is here"
+                ) from error
+        if params.promise:
+            await node.replicas.promise(root, design.size_bytes, params.promise)
+        return self._pin(root)
+
+    async def drop(self, params: Which, _progress: Progress) -> Dropped:
+        """Take back the wish and the promise to keep a design."""
+        node = self._node
+        root, name = await self._root(params.design)
+        was_promised = await node.replicas.withdraw(root)
+        was_wished = await node.keeping.drop(root)
+        return Dropped(
+            root=str(root),
+            name=name,
+            was_held=was_promised or was_wished,
+            reasons=list(node.keeping.reasons().get(root, ())),
+        )
+
+    async def pins(self, _params: Everything, _progress: Progress) -> list[PinLine]:
+        roots = self._node.keeping.reasons()
+        for root in roots:
+            await self._node.shelf.look(root)
+        return [self._pin(root) for root in roots]
+
+    async def collect(self, params: Collect, _progress: Progress) -> CollectedLine:
+        """Remove everything that no reason holds."""
+        keeping = self._node.keeping
+        swept = await keeping.collect(0, dry_run=params.dry_run)
+        found = swept.found
+        return CollectedLine(
+            is_dry_run=params.dry_run,
+            before_bytes=swept.before_bytes,
+            after_bytes=swept.after_bytes,
+            held_bytes=found.held_bytes,
+            quota_bytes=keeping.quota_bytes,
+            blocks=found.blocks,
+            spared=found.spared,
+            roots=[str(root) for root in found.gone],
+            has_hole=found.has_hole,
+        )
+
+    async def scrub(self, _params: Everything, progress: Progress) -> ScrubbedLine:
+        """Read and hash all that is stored, now."""
+
+        async def tell(state: Scrubbed) -> None:
+            await progress({"step": "reading", "blocks": state.blocks, "bytes": state.bytes})
+
+        node = self._node
+        done = await node.scrub.make_pass(rate_bytes_s=_FAST_BYTES_S, anew=True, progress=tell)
+        return ScrubbedLine(
+            started=done.started,
+            ended=done.ended,
+            blocks=done.blocks,
+            bytes=done.bytes,
+            damaged=done.damaged,
+            unmended=len(node.keeping.damaged),
+        )
+
+    async def replicas(self, params: Which, _progress: Progress) -> list[ReplicasLine]:
+        """Tell how many copies there are of a design, or of each that a reason holds here."""
+        keeping = self._node.keeping
+        if params.design:
+            root, name = await self._root(params.design)
+            return [await self._replicas(root, name)]
+        names = keeping.names()
+        return [await self._replicas(root, names.get(root, "")) for root in keeping.reasons()]
+
+    async def _root(self, which: str) -> tuple[CID, str]:
+        """Return the root that a name, id or CID stands for, and the design's name."""
+        try:
+            root = CID.parse(which).as_v1()
+        except Malformed:
+            design = _design(await self._node.library.designs.find(which))
+            return CID.from_bytes(design.root).as_v1(), design.name
+        return root, self._node.keeping.names().get(root, "")
+
+    def _pin(self, root: CID) -> PinLine:
+        node, root = self._node, root.as_v1()
+        mine = [
+            promise.until
+            for promise in node.library.replicas.of(bytes(root), clock.now())
+            if promise.holder == node.me
+        ]
+        return PinLine(
+            root=str(root),
+            name=node.keeping.names().get(root, ""),
+            reasons=list(node.keeping.reasons().get(root, ())),
+            is_here=node.shelf.is_whole(root),
+            until=mine[0] if mine else 0,
+        )
+
+    async def _replicas(self, root: CID, name: str) -> ReplicasLine:
+        node = self._node
+        why = node.keeping.reasons().get(root, ())
+        is_mine = bool(why) and await node.shelf.look(root)
+        found = node.replicas.conditions(root)
+        places = {
+            holder: (workshop.place.lat_udeg, workshop.place.lon_udeg)
+            for holder, workshop in node.library.workshops.items()
+        }
+        conditions: dict[NodeId, Condition] = {p.holder: condition for p, _, condition in found}
+        count = replicas.tally(conditions, places, node.me if is_mine else None)
+        return ReplicasLine(
+            root=str(root),
+            name=name,
+            reasons=list(why),
+            copies=count.copies,
+            places=count.places,
+            off_grid=count.off_grid,
+            only_copy="you" if count.is_only_here else "",
+            holders=[self._holder(*each) for each in found],
+        )
+
+    def _holder(self, promise: Promise, standing: Standing, condition: Condition) -> HolderLine:
+        return HolderLine(
+            node=peer_text(promise.holder),
+            name=self._node.library.name_of(promise.holder),
+            until=promise.until,
+            condition=condition,
+            passed_at=standing.passed_at,
+            failures=standing.failures,
+        )
+
+
+def _design(record: Record) -> Design:
+    assert isinstance(record.body, Design)
+    return record.body

@@ -1,0 +1,151 @@
+"""This workshop's machines: as configured, as drivers, and as what others learn of them."""
+
+import dataclasses
+
+import msgspec
+from msgspec import structs
+
+from commonfab.protocol import records
+from commonfab.protocol.author import Head
+from commonfab.protocol.ids import Timestamp
+from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.limits import CAPACITY_TERM_MS_MAX
+from commonfab.protocol.records import Capacity, Request
+from commonfab.protocol.slots import Quote, Reported
+from commonfab.scheduler.quote import Quoter
+
+from ..home import config
+from ..library import Library
+from .port import MachineDriver
+from .virtual import VirtualPrinter, VirtualSettings
+
+_LAPSE_MARGIN_MS = 4000
+"""In each window, for what a time lapse does not shorten: fetching and checking the part."""
+
+
+class Used(msgspec.Struct):
+    """What has gone of one material since its grams were last configured."""
+
+    configured_mg: int
+    used_mg: int = 0
+
+
+class Fleet:
+    """One for each node. Also the `Quoter` of its owner's side."""
+
+    def __init__(self, settings: config.Settings, library: Library) -> None:
+        self._library = library
+        self._settings = settings
+        self.drivers: dict[str, MachineDriver] = {}
+        self.owner: Owner | None = None
+        """Whose slots say when a machine is free; set once, when it is made."""
+        self.configure(settings)
+
+    @property
+    def configured(self) -> tuple[config.Machine, ...]:
+        return self._settings.machines
+
+    def configure(self, settings: config.Settings) -> None:
+        """Take over new settings. A machine that is as it was keeps its driver."""
+        known = {machine.id: machine for machine in self._settings.machines}
+        drivers: dict[str, MachineDriver] = {}
+        for machine in settings.machines:
+            driver = self.drivers.get(machine.id)
+            if driver is None or known.get(machine.id) != machine:
+                driver = _make_driver(machine)
+            drivers[machine.id] = driver
+        self.drivers = drivers
+        self._settings = settings
+
+    def takes_jobs(self, machine: str) -> bool:
+        driver = self.drivers.get(machine)
+        return (
+            self._settings.trade.accept
+            and driver is not None
+            and driver.condition().state not in ("failed", "offline")
+        )
+
+    def power_w(self, machine: str) -> int:
+        return next((m.power_w for m in self.configured if m.id == machine), 0)
+
+    def capacity(self, head: Head) -> Capacity:
+        """Return what others learn now."""
+        now = Timestamp(head["at"])
+        return Capacity(
+            **head,
+            until=now + CAPACITY_TERM_MS_MAX,
+            currency=self._settings.workshop.currency,
+            grid_g_per_kwh=self._settings.workshop.grid_g_per_kwh,
+            machines=self.describe(now),
+        )
+
+    def describe(self, now: Timestamp) -> tuple[records.Machine, ...]:
+        return tuple(self._describe(machine, now) for machine in self.configured)
+
+    def quote(self, request: Request, now: Timestamp) -> list[Quote] | str:
+        """Return a quote for each machine that can do it, or one sentence: why none can."""
+        seen = self.capacity(Head(stream="capacity", seq=1, at=now))
+        quotes = Quoter(seen).quote(request, now)
+        if isinstance(quotes, str):
+            return quotes
+        return [self._in_time_lapse(quote) for quote in quotes]
+
+    async def use(self, machine: str, material: str, mass_mg: int) -> None:
+        """Count what a job took of a machine's stock, durably."""
+        configured = next((m for m in self.configured if m.id == machine), None)
+        held = (
+            next((s for s in configured.stock() if s.material == material), None)
+            if configured
+            else None
+        )
+        if held is None:
+            return
+        used = self._used(machine, held)
+        used.used_mg += mass_mg
+        await self._library.keep_notes({_note_key(machine, material): msgspec.msgpack.encode(used)})
+
+    def _describe(self, machine: config.Machine, now: Timestamp) -> records.Machine:
+        owner = self.owner
+        return records.Machine(
+            id=machine.id,
+            process=machine.process,
+            model=machine.model,
+            volume_um=machine.volume_um,
+            stock=tuple(self._stock(machine.id, stock) for stock in machine.stock()),
+            speed_permille=machine.speed_permille,
+            setup_seconds=machine.setup_s,
+            price_minor_per_hour=machine.price_minor_per_hour,
+            power_w=machine.power_w,
+            free_at=owner.free_at(machine.id, now) if owner else now,
+            takes_jobs=self.takes_jobs(machine.id),
+        )
+
+    def _stock(self, machine: str, held: records.Stock) -> records.Stock:
+        """Return what is left: neither used, nor promised to a job under way."""
+        left_mg = held.mass_mg - self._used(machine, held).used_mg
+        for slot in self.owner.slots() if self.owner else ():
+            is_open = slot.offered.machine == machine and not isinstance(slot.state, Reported)
+            if is_open and slot.asked.part.material == held.material:
+                left_mg -= slot.offered.mass_mg
+        return structs.replace(held, mass_mg=max(0, left_mg))
+
+    def _used(self, machine: str, held: records.Stock) -> Used:
+        data = self._library.note(_note_key(machine, held.material))
+        used = msgspec.msgpack.decode(data, type=Used) if data else Used(held.mass_mg)
+        # Other grams in the settings than before: the operator has weighed or filled up.
+        return used if used.configured_mg == held.mass_mg else Used(held.mass_mg)
+
+    def _in_time_lapse(self, quote: Quote) -> Quote:
+        lapse = next(m.time_lapse for m in self.configured if m.id == quote.machine)
+        if lapse == 1.0:
+            return quote
+        duration_ms = round(quote.duration_ms / lapse) + _LAPSE_MARGIN_MS
+        return dataclasses.replace(quote, duration_ms=duration_ms)
+
+
+def _note_key(machine: str, material: str) -> str:
+    return f"used/{machine}/{material}"
+
+
+def _make_driver(machine: config.Machine) -> MachineDriver:
+    return VirtualPrinter(VirtualSettings(machine.time_lapse, machine.fails_every))

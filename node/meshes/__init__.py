@@ -1,0 +1,1 @@
+"""Mesh files: checked, measured and drawn in a child process."""

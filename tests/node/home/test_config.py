@@ -1,0 +1,323 @@
+"""Settings: what is taken, what is refused and in what words, and what an edit leaves alone."""
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from commonfab.node.home import config, config_edit, config_text, founding
+from commonfab.node.home.config import Machine, Material, Network, Settings, Trade, Workshop
+from commonfab.node.home.folder import Home
+from commonfab.protocol.errors import UsageError
+from commonfab.protocol.records import Place, Stock
+
+PEER = "/ip4/192.0.2.7/tcp/4411/p2p/12D3KooWLssHUMcbner3jRoN8TQee5CcSHHDZTxah9oF9kA8S4EJ"
+BOBS = Workshop(name="Bob's", lat=48.1, lon=11.6)
+HEAD = '[workshop]\nname = "Bob\'s"\nlat = 48.1\nlon = 11.6\n'
+PRINTER = Machine(
+    id="mk3",
+    process="fff-printing",
+    volume_mm=(250, 210, 210.5),
+    materials=(Material(material="PETG", grams=950, price_per_kg=24.9),),
+    price_per_hour=2.5,
+)
+
+
+def _parse(text: str, **environment: str) -> Settings:
+    return config.parse(text, "commonfab.toml", environment)
+
+
+def test_a_short_file_is_enough_and_keeps_a_node_to_its_own_computer() -> None:
+    settings = _parse(HEAD)
+
+    assert settings == Settings(workshop=BOBS)
+    assert settings.network.listen == ("/ip4/127.0.0.1/tcp/0",)
+    assert not settings.network.mdns
+
+
+def test_a_new_file_explains_every_setting_and_reads_back_as_it_was_written() -> None:
+    settings = Settings(
+        workshop=Workshop(
+            name='"Fab" \\ läb', about="# no comment", lat=-1.5, lon=0, currency="CHF"
+        ),
+        network=Network(listen=("/ip6/::1/tcp/4411",), peers=(PEER,), mdns=True),
+        trade=Trade(grace_s=5),
+    )
+
+    text = config_text.compose(settings)
+
+    assert _parse(text) == settings
+    for section in (Workshop, Network, Trade):
+        for field in structs.fields(section):
+            assert f"\n{field.name} = " in text or f"\n# {field.name} = " in text
+
+
+def test_every_setting_says_what_it_means() -> None:
+    for section in (Workshop, Network, Trade, Machine):
+        for field in structs.fields(section):
+            metas = getattr(field.type, "__metadata__", ())
+            assert any(meta.description for meta in metas), f"{section.__name__}.{field.name}"
+
+
+def test_the_environment_is_stronger_than_the_file() -> None:
+    settings = _parse(
+        HEAD,
+        COMMONFAB_WORKSHOP_NAME="Alice's",
+        COMMONFAB_WORKSHOP_LAT="-1",
+        COMMONFAB_NETWORK_LISTEN="/ip4/0.0.0.0/tcp/1, /ip6/::/tcp/2",
+        COMMONFAB_NETWORK_PEERS="",
+        COMMONFAB_NETWORK_MDNS="true",
+        COMMONFAB_TRADE_GRACE_S="5",
+        COMMONFAB_HOME="/elsewhere",
+        PATH="/bin",
+    )
+
+    assert settings.workshop == structs.replace(BOBS, name="Alice's", lat=-1.0)
+    assert settings.network == Network(
+        listen=("/ip4/0.0.0.0/tcp/1", "/ip6/::/tcp/2"), peers=(), mdns=True
+    )
+    assert settings.trade == Trade(grace_s=5)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name =\n", r"commonfab\.toml: not TOML: .*line 1"),
+        ("", r"commonfab\.toml: this setting is missing: `workshop`"),
+        (
+            '[workshop]\nname = "Bob"\nlon = 1\n',
+            r"toml:1: workshop: this setting is missing: `lat`",
+        ),
+        ("workshop = 3\n", r"workshop: expected table, got whole number"),
+        (HEAD + "[netwrk]\n", r"toml:5: netwrk: no such setting; did you mean network\?"),
+        (
+            HEAD + "\n[network]\n# litsen = 1\nlitsen = []\n",
+            r"toml:8: network\.litsen: no such setting; did you mean listen\?",
+        ),
+        (HEAD + "[trade]\nzzz = 1\n", r"trade\.zzz: no such setting; there are accept, capacity_s"),
+        (
+            HEAD + "[trade]\ngrace_s = '5'\n",
+            r"toml:6: trade\.grace_s: expected whole number, got t",
+        ),
+        (HEAD + "[trade]\ngrace_s = 0\n", r"trade\.grace_s: expected whole number >= 1"),
+        (
+            HEAD + "[network]\ndht_peers = ['/ip4/192.0.2.1/tcp/1']\n",
+            r"toml:6: network\.dht_peers: /ip4.*no peer in it",
+        ),
+        (
+            HEAD + "[ipfs]\nrouters = ['http://example.org']\n",
+            r"toml:6: ipfs\.routers: .* is not a routing server",
+        ),
+        (HEAD.replace("48.1", "91"), r"toml:3: workshop\.lat: expected number <= 90"),
+        (HEAD.replace("Bob's", "a\\u001b[2J"), r"toml:2: workshop\.name"),
+        (HEAD + "place_precision = 9\n", r"workshop\.place_precision: expected whole number <= 6"),
+        (HEAD + "[network]\nlisten = []\n", r"network\.listen: expected list of length >= 1"),
+        (
+            HEAD + '[network]\nlisten = ["0.0.0.0:4411"]\n',
+            r"toml:6: network\.listen: 0\.0\.0\.0:44",
+        ),
+        (HEAD + '[network]\npeers = ["/ip4/1.2.3.4/tcp/5"]\n', r"network\.peers: .*no peer in it"),
+        (HEAD + '[[machine]]\nid = "a"\n', r"toml:5: machine: this setting is missing: `process`"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line_and_the_way_out(text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        _parse(text)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("COMMONFAB_NETWORK_LITSEN", "x", "no such setting; did you mean COMMONFAB_NETWORK_LISTEN"),
+        ("COMMONFAB_TRADE_GRACE_S", "soon", "COMMONFAB_TRADE_GRACE_S=soon: expected whole number"),
+        ("COMMONFAB_TRADE_GRACE_S", "0", "expected whole number >= 1"),
+    ],
+)
+def test_a_mistake_in_the_environment_names_the_variable(
+    variable: str, value: str, says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        _parse(HEAD, **{variable: value})
+
+
+def _with_machines(*machines: Machine) -> str:
+    text = HEAD
+    for machine in machines:
+        text = config_text.add_machine(text, machine)
+    return text
+
+
+def test_a_mistake_in_the_second_machine_is_found_there() -> None:
+    second = structs.replace(PRINTER, id="laser", process="laser-cutting")
+    text = _with_machines(PRINTER, second)
+    line = text.splitlines().index('process = "laser-cutting"') + 1
+
+    with pytest.raises(UsageError, match=rf"toml:{line}: machine\.process: expected text"):
+        _parse(text.replace('"laser-cutting"', '"Laser!"'))
+    with pytest.raises(UsageError, match=r"machine\.materials\.gramms: .*did you mean grams"):
+        _parse(text.replace("grams", "gramms"))
+
+
+def test_two_machines_of_one_name_are_refused() -> None:
+    text = _with_machines(PRINTER, PRINTER)
+
+    with pytest.raises(UsageError, match="two machines are called mk3"):
+        _parse(text)
+
+
+def test_a_file_that_is_not_there_not_text_or_too_long_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "commonfab.toml"
+
+    with pytest.raises(UsageError, match="commonfab init"):
+        config.load(path, {})
+    path.write_bytes(HEAD.encode("utf-16"))
+    with pytest.raises(UsageError, match="not UTF-8"):
+        config.load(path, {})
+    path.write_bytes(b"#" * (1 << 21))
+    with pytest.raises(UsageError, match="not settings"):
+        config.load(path, {})
+
+
+def test_a_machine_is_told_to_others_in_units_of_the_wire() -> None:
+    assert PRINTER.volume_um == (250_000, 210_000, 210_500)
+    assert PRINTER.price_minor_per_hour == 250
+    assert PRINTER.speed_permille == 1000
+    assert PRINTER.stock() == (Stock(material="PETG", mass_mg=950_000, price_minor_per_kg=2490),)
+
+
+# Geohash cells computed by hand: u281 is 47.98828125..48.1640625 N, 11.25..11.6015625 E.
+def test_others_learn_the_middle_of_a_geohash_cell() -> None:
+    place = Workshop(name="Bob", lat=48.1, lon=11.6).place_for_others()
+
+    assert (place.lat_udeg, place.lon_udeg) == (48_076_172, 11_425_781)
+
+
+@given(lat=st.floats(-90, 90), lon=st.floats(-180, 180), precision=st.integers(3, 6))
+def test_the_true_place_is_within_the_accuracy_that_others_are_told(
+    lat: float, lon: float, precision: int
+) -> None:
+    told = Workshop(name="Bob", lat=lat, lon=lon, place_precision=precision).place_for_others()
+
+    true = Place(lat_udeg=round(lat * 1e6), lon_udeg=round(lon * 1e6))
+    assert _distance_m(true, told) <= told.accuracy_m + 1
+
+
+def test_all_places_of_a_cell_are_told_as_one() -> None:
+    told = {
+        Workshop(name="Bob", lat=48.0 + step / 100, lon=11.3 + step / 50).place_for_others()
+        for step in range(15)
+    }
+
+    assert len(told) == 1
+
+
+def _distance_m(a: Place, b: Place) -> float:
+    from math import asin, cos, radians, sin, sqrt
+
+    lat_a, lat_b = radians(a.lat_udeg / 1e6), radians(b.lat_udeg / 1e6)
+    d_lon = radians((b.lon_udeg - a.lon_udeg) / 1e6)
+    h = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin(d_lon / 2) ** 2
+    return 2 * 6_371_009 * asin(min(1.0, sqrt(h)))
+
+
+def _home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "node")
+    founding.found(home, Settings(workshop=BOBS))
+    return home
+
+
+def test_adding_a_machine_keeps_all_that_a_person_has_written(tmp_path: Path) -> None:
+    home = _home(tmp_path)
+    before = home.config.read_text() + "# My own words.\n"
+    home.config.write_text(before)
+
+    config_edit.add_machine(home, PRINTER)
+
+    assert home.config.read_text().startswith(before)
+    assert config.load(home.config, {}).machines == (PRINTER,)
+    assert stat.S_IMODE(home.config.stat().st_mode) == 0o600
+
+
+def test_removing_a_machine_leaves_the_others_and_the_comments(tmp_path: Path) -> None:
+    home = _home(tmp_path)
+    other = structs.replace(PRINTER, id="mk4")
+    config_edit.add_machine(home, PRINTER)
+    home.config.write_text(home.config.read_text() + "# By the window.\n")
+    config_edit.add_machine(home, other)
+
+    assert config_edit.remove_machine(home, "mk4") == other
+    assert "# By the window." in home.config.read_text()
+    assert config_edit.remove_machine(home, "mk3") == PRINTER
+
+    assert config.load(home.config, {}) == Settings(workshop=BOBS)
+    config_edit.add_machine(home, other)
+    assert config.load(home.config, {}).machines == (other,)
+
+
+def test_a_name_that_is_taken_and_one_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    home = _home(tmp_path)
+
+    with pytest.raises(UsageError, match="mk3: no such machine; there are none"):
+        config_edit.remove_machine(home, "mk3")
+    config_edit.add_machine(home, PRINTER)
+    with pytest.raises(UsageError, match="commonfab machine remove mk3"):
+        config_edit.add_machine(home, PRINTER)
+    with pytest.raises(UsageError, match=r"mk2: no such machine; did you mean mk3\?"):
+        config_edit.remove_machine(home, "mk2")
+
+    assert config.load(home.config, {}).machines == (PRINTER,)
+
+
+def test_a_file_with_a_mistake_is_not_edited(tmp_path: Path) -> None:
+    home = _home(tmp_path)
+    text = home.config.read_text() + "\n[trade.extra]\n"
+    home.config.write_text(text)
+
+    with pytest.raises(UsageError, match=r"trade\.extra"):
+        config_edit.add_machine(home, PRINTER)
+
+    assert home.config.read_text() == text
+
+
+def test_a_link_to_the_settings_stays_a_link(tmp_path: Path) -> None:
+    home = _home(tmp_path)
+    elsewhere = tmp_path / "settings.toml"
+    home.config.rename(elsewhere)
+    home.config.symlink_to(elsewhere)
+
+    config_edit.add_machine(home, PRINTER)
+
+    assert home.config.is_symlink()
+    assert config.load(elsewhere, {}).machines == (PRINTER,)
+
+
+def test_an_edit_puts_a_whole_new_file_in_place_of_the_old_with_its_mode(tmp_path: Path) -> None:
+    home = _home(tmp_path)
+    home.config.chmod(0o644)
+    before = os.umask(0o077)
+    with home.config.open() as old:
+        text = home.config.read_text()
+        try:
+            config_edit.add_machine(home, PRINTER)
+        finally:
+            os.umask(before)
+
+        assert old.read() == text
+    assert stat.S_IMODE(home.config.stat().st_mode) == 0o644
+
+
+def test_edits_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    home = _home(tmp_path)
+    machines = [structs.replace(PRINTER, id=f"m{index}") for index in range(12)]
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(partial(config_edit.add_machine, home), machines))
+
+    ids = {machine.id for machine in config.load(home.config, {}).machines}
+    assert ids == {machine.id for machine in machines}

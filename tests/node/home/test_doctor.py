@@ -1,0 +1,150 @@
+"""The doctor: on a node that is well, on one that is stopped, and on each thing that can ail it."""
+
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from commonfab.node.home import config, doctor, founding
+from commonfab.node.home.doctor import Finding
+from commonfab.node.home.folder import Home
+from commonfab.protocol.ids import NodeId, RecordId, Timestamp
+from commonfab.storage.ports import StoredRecord
+from commonfab.storage.records import SqliteRecordStore
+from tests.node.running import commonfab, held
+
+SETTINGS = config.Settings(workshop=config.Workshop(name="Bob's", lat=48.1, lon=11.6))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    where = Home(tmp_path / "node")
+    founding.found(where, SETTINGS)
+    return where
+
+
+def found(home: Home, about: str, **environment: str) -> Finding:
+    """Return what the doctor finds of one thing."""
+    (finding,) = [f for f in doctor.examine_home(home, environment) if f.about == about]
+    return finding
+
+
+def test_a_new_node_is_well(home: Home) -> None:
+    findings = doctor.examine(home, {})
+
+    assert [finding.about for finding in findings] == [
+        *("python", "libp2p", "clock", "meshes", "home", "key", "settings", "disk"),
+        *("node", "records", "ports"),
+    ]
+    assert {finding.verdict for finding in findings} <= {"ok", "warn"}
+    assert f"commonfab run --home {home}" in found(home, "node").way_out
+
+
+def test_the_command_ends_with_1_if_anything_failed_and_says_what(home: Home) -> None:
+    home.key.chmod(0o644)
+
+    shown = commonfab("doctor", home=home.path)
+
+    assert shown.code == 1
+    assert f"chmod 600 {home.key}" in shown.out
+    assert "ok    settings" in shown.out
+
+
+def test_without_a_home_only_the_program_is_looked_at(tmp_path: Path) -> None:
+    (finding,) = doctor.examine_home(Home(tmp_path / "none"), {})
+
+    assert (finding.about, finding.verdict) == ("home", "fail")
+    assert "commonfab init" in finding.says
+
+
+def test_a_home_that_others_can_look_into_is_a_warning(home: Home) -> None:
+    home.path.chmod(0o755)
+
+    finding = found(home, "home")
+
+    assert (finding.verdict, finding.way_out) == ("warn", f"chmod 700 {home}")
+
+
+def test_a_mistake_in_the_settings_is_named_with_its_line(home: Home) -> None:
+    home.config.write_text(home.config.read_text() + "litsen = 1\n")
+
+    finding = found(home, "settings")
+
+    assert finding.verdict == "fail"
+    assert "ipfs.litsen: no such setting" in finding.says
+
+
+def test_a_process_that_holds_the_home_and_does_not_answer_is_named(home: Home) -> None:
+    with held(home.path) as pid:
+        finding = found(home, "node")
+
+    assert finding.verdict == "fail"
+    assert f"pid {pid} holds the home" in finding.says
+
+
+def test_a_stale_socket_is_told_and_harmless(home: Home) -> None:
+    with socket.socket(socket.AF_UNIX) as dead, home.socket_path() as path:
+        dead.bind(path)
+
+    finding = found(home, "node")
+
+    assert (finding.verdict, finding.says) == ("ok", "does not run, and left its socket: harmless")
+
+
+def test_a_port_that_is_taken_is_found(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        finding = found(home, "ports", COMMONFAB_NETWORK_LISTEN=f"/ip4/127.0.0.1/tcp/{port}")
+
+    assert finding.verdict == "fail"
+    assert f"{port}: Address already in use" in finding.says
+
+
+def _keep(home: Home, count: int) -> None:
+    # No envelopes: what the store checks of these rows is their own checksum.
+    store = SqliteRecordStore(home.records, identify=lambda data: RecordId(data))
+    store.put_many(
+        StoredRecord(
+            id=RecordId(bytes([index]) * 32),
+            author=NodeId(b"b" * 32),
+            kind="design",
+            stream=f"design/{index}",
+            seq=1,
+            at=Timestamp(1),
+            until=Timestamp(0),
+            data=bytes([index]) * 32,
+        )
+        for index in range(count)
+    )
+    store.close()
+
+
+def test_records_that_are_damaged_are_counted(home: Home) -> None:
+    _keep(home, 3)
+    database = sqlite3.connect(home.records)
+    database.execute("UPDATE record SET data = x'00' WHERE stream = 'design/1'")
+    database.commit()
+    database.close()
+
+    finding = found(home, "records")
+
+    assert finding.verdict == "warn"
+    assert "damaged" in finding.says
+
+
+def test_a_file_that_is_no_record_store_is_named(home: Home) -> None:
+    home.records.write_bytes(b"not a database, but long enough to be looked at " * 100)
+
+    finding = found(home, "records")
+
+    assert finding.verdict == "fail"
+    assert str(home.records) in finding.says
+
+
+def test_what_mends_libp2p_is_for_one_version() -> None:
+    from importlib import metadata
+
+    assert doctor.pinned("libp2p") == metadata.version("libp2p")
+    assert doctor.pinned("click") == ""
