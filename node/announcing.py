@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import trio
 
 from commonfab.protocol import events
-from commonfab.protocol.author import Author
+from commonfab.protocol.author import Author, Head
 from commonfab.protocol.errors import CommonfabError, Malformed, UsageError
-from commonfab.protocol.limits import DAY_MS
-from commonfab.protocol.records import Record, Workshop
+from commonfab.protocol.gossip import news
+from commonfab.protocol.limits import DAY_MS, SECOND_MS
+from commonfab.protocol.peer_id import peer_text
+from commonfab.protocol.records import Capacity, Record, Workshop
 
 from . import clock
 from .driver import Driver
@@ -18,7 +20,6 @@ from .library import Library
 from .machines.fleet import Fleet
 from .network.transport import Transport
 
-TOPIC = "/commonfab/records/1"
 WORKSHOP_TERM_MS = 30 * DAY_MS
 """A workshop's record is signed anew when half of its life is over."""
 _FLOOR_S = 2.0
@@ -44,15 +45,16 @@ class Announcing:
         self._transport = transport
         self._journal = journal
         self._changed = trio.Event()
+        self._said: Capacity | None = None
+        """What others were last told of the machines."""
 
     def capacity_changed(self) -> None:
         """Say that a machine's queue or state is not what it was."""
         self._changed.set()
 
     async def announce(self, record: Record) -> None:
-        """Keep a public record of this node's own, then tell those who are connected."""
+        """Keep a public record of this node's own; what is kept is gossiped."""
         await self._driver.keep(record)
-        await self._transport.publish(TOPIC, record.data)
 
     async def run(
         self,
@@ -66,7 +68,7 @@ class Announcing:
             self._changed = trio.Event()
             try:
                 await self._renew_workshop(settings)
-                await self._renew_capacity()
+                await self.renew_capacity(settings.trade.capacity_s)
             except CommonfabError as error:
                 self._journal.warn("announcing", str(error))
             else:
@@ -75,21 +77,33 @@ class Announcing:
                 is_started = True
                 task_status.started()
             await trio.sleep(_FLOOR_S)
-            with trio.move_on_after(max(0.0, settings.trade.capacity_s - _FLOOR_S)):
+            with trio.move_on_after(self._renewal_in_s(settings.trade.capacity_s)):
                 await self._changed.wait()
 
-    async def _renew_capacity(self) -> None:
+    async def renew_capacity(self, every_s: int) -> None:
+        """Tell what the machines can do, if that is news or was not said for a while."""
         machines = frozenset(m.id for m in self._fleet.configured if self._fleet.takes_jobs(m.id))
         await self._driver.handle(events.MachinesChanged(machines))
-        head = self._author.head("capacity", clock.now())
+        now = clock.now()
+        if self._said is not None and self._renewal_in_s(every_s) > 0:
+            seen = self._fleet.capacity(Head(stream="capacity", seq=1, at=now))
+            if not news.is_news(self._said, seen):
+                return
+        body = self._fleet.capacity(self._author.head("capacity", now))
         try:
-            record = self._author.sign(self._fleet.capacity(head))
+            record = self._author.sign(body)
         except Malformed as error:
             raise UsageError(
                 f"these machines do not fit into one record ({error}), so nobody hears of them; "
                 "shorten their models, list fewer materials, or run a second node for some"
             ) from error
         await self.announce(record)
+        self._said = body
+
+    def _renewal_in_s(self, every_s: int) -> float:
+        """Return how long others may still go by what they were last told."""
+        said_at = self._said.at if self._said else clock.now()
+        return max(0.0, (said_at - clock.now()) / SECOND_MS + every_s)
 
     async def _renew_workshop(self, settings: config.Settings) -> None:
         now = clock.now()
@@ -113,5 +127,5 @@ class Announcing:
 
     def _addresses(self, announced: Sequence[str]) -> tuple[str, ...]:
         own = self._transport.addresses()
-        peer = own[0].rpartition("/p2p/")[2]
+        peer = peer_text(self._author.node)
         return tuple(dict.fromkeys([*(f"{a}/p2p/{peer}" for a in announced), *own]))[:16]

@@ -48,16 +48,22 @@ async def _run(
     # Late: libp2p takes a second to import, and no error above should wait for it.
     from .network.libp2p_transport import Libp2pTransport
 
-    listen, mdns = list(settings.network.listen), settings.network.mdns
-    seed = key.seed_for_transport()
-    transport = Libp2pTransport(seed, listen, mdns=mdns, first_sequence=clock.now_ns())
+    network = settings.network
+    transport = Libp2pTransport(
+        key.seed_for_transport(),
+        list(network.listen),
+        mdns=network.mdns,
+        relay=network.relay,
+        announce=network.announce,
+        psk=network.psk,
+    )
     node = Node(home, settings, environment, key, transport)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(_stop_on_signal, nursery.cancel_scope)
             await start(node, nursery)
             await nursery.start(server.serve, node.home, Api(node).handlers())
-            address = node.transport.addresses()[0]
+            address = next(iter(node.transport.addresses()), "nowhere")
             node.journal.tell("ready", node=peer_text(node.me), address=address)
     except* CommonfabError as group:
         # The first says enough: one address that is taken, one disk that is full.
@@ -70,18 +76,24 @@ async def start(node: Node, nursery: trio.Nursery) -> None:
     """Start all of a node but the command line's socket; cancel the nursery to stop it."""
     await nursery.start(node.driver.run)
     await nursery.start(node.workbench.run)
+    await nursery.start(node.gossip.run)
     await nursery.start(node.transport.run)
     await nursery.start(look_after, node.store, node.journal)
     await nursery.start(node.bitswap.run)
     await nursery.start(node.post.run)
     nursery.start_soon(_meet, node)
+    await nursery.start(node.standing.run)
+    await nursery.start(node.denying.run)
+    await nursery.start(node.acquaintance.run)
+    await node.restoring.catch_up(node.syncing)
     await node.driver.handle(events.Restarted())
     await nursery.start(node.announcing.run, node.settings)
-    await nursery.start(node.acquaintance.run)
+    await nursery.start(node.meeting.run)
     await nursery.start(node.syncing.run, node.settings.trade.sync_s)
     await nursery.start(node.finding.run, node.provided_roots)
     nursery.start_soon(node.keeping.run)
     nursery.start_soon(node.library.designs.run)
+    nursery.start_soon(node.thrift.run)
     nursery.start_soon(_keep_house, node)
 
 
@@ -105,11 +117,13 @@ async def _meet(node: Node) -> None:
     async with trio.open_nursery() as nursery:
         async for event in node.transport.events():
             if isinstance(event, LinkUp):
+                node.gossip.link_up(event.link.peer)
                 node.linked_since[event.link.peer] = clock.now()
                 node.journal.tell("peer_up", node=peer_text(event.link.peer))
                 if not event.link.inbound:
                     nursery.start_soon(node.syncing.with_peer, event.link.peer)
             else:
+                node.gossip.link_down(event.peer)
                 node.linked_since.pop(event.peer, None)
                 node.journal.tell("peer_down", node=peer_text(event.peer))
 

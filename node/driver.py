@@ -17,6 +17,7 @@ from commonfab.protocol.errors import Malformed, ResourceError
 from commonfab.protocol.ids import NodeId, RecordId
 from commonfab.protocol.peer import Peer
 from commonfab.protocol.records import KINDS, PUBLIC, Design, Order, Record
+from commonfab.protocol.standing import proofs
 
 from . import clock
 from .journal import Journal
@@ -24,6 +25,9 @@ from .library import Library
 
 _INBOX_MAX = 2048
 """What may wait to be looked at. A stream's sender waits; gossip beyond it is dropped."""
+_KEPT_AT_ONCE = 256
+"""Records that wait and need only be kept go to the disk in one commit: one by one they would take
+a turn of the whole node each, and a flood of them would hold up all that comes after."""
 
 
 class Hands(Protocol):
@@ -64,6 +68,11 @@ class _Item:
     error: ResourceError | None = None
     done: trio.Event = field(default_factory=trio.Event)
 
+    def is_judged(self) -> bool:
+        """Tell whether all that is left to do is to keep records."""
+        only_due = self.event is None and not self.sealed
+        return only_due and all(isinstance(effect, effects.Keep) for effect in self.due)
+
 
 class Driver:
     """One for each node."""
@@ -74,6 +83,8 @@ class Driver:
         self._hands = hands
         self._journal = journal
         self._tell, self._inbox = trio.open_memory_channel[_Item](_INBOX_MAX)
+        self._ahead: _Item | None = None
+        """What was taken from the inbox and is not to be kept together with what was before it."""
         self._wake_at: float = float("inf")
         self._unkept: list[Record] = []
 
@@ -81,17 +92,17 @@ class Driver:
         """Serve until cancelled."""
         task_status.started()
         while True:
-            item = await self._next()
-            due = self._due(item)
+            items = self._with_like(await self._next())
+            due = [effect for item in items for effect in self._due(item)]
             with trio.CancelScope(shield=True):  # Half an answer is worse than a late stop.
-                item.error = await self._carry_out(due)
-            item.done.set()
+                error = await self._carry_out(due)
+                for item in items:
+                    item.error = error
+                    item.done.set()
 
-    def judge_public(self, sender: NodeId, data: bytes) -> Verdict:
+    def judge_public(self, data: bytes) -> Verdict:
         """Judge a gossiped record at once, and keep it later, if it is accepted."""
         verdict, due = self._judge(data, only_public=True)
-        if isinstance(verdict, Reject):
-            self._journal.count_rejected(sender, verdict.reason)
         if due:
             try:
                 self._tell.send_nowait(_Item(due=due))
@@ -100,18 +111,18 @@ class Driver:
                     self._peer.admission.forget(verdict.record)
         return verdict
 
-    async def receive(
-        self, sender: NodeId, sealed: Sequence[bytes], *, only_public: bool = False
-    ) -> int:
-        """Take records that came by a stream, and return how many were new and accepted,
+    async def receive(self, sender: NodeId, sealed: Sequence[bytes]) -> int:
+        """Take letters that came by a stream, and return how many were new and accepted,
         once they are on the disk. Raises `ResourceError` if they cannot be kept."""
-        item = _Item(sealed=sealed, sender=sender, only_public=only_public)
-        return (await self._do(item)).accepted
+        return (await self._do(_Item(sealed=sealed, sender=sender))).accepted
 
-    async def admit(self, sealed: Sequence[bytes]) -> list[Verdict]:
-        """Take public records that a person brought, and return the verdict on each, once
+    async def admit(
+        self, sealed: Sequence[bytes], sender: NodeId | None = None, *, only_public: bool = True
+    ) -> list[Verdict]:
+        """Take records that a person brought or a peer sent, and return the verdict on each, once
         those accepted are on the disk. Raises `ResourceError` if they cannot be kept."""
-        return (await self._do(_Item(sealed=sealed, only_public=True))).verdicts
+        item = _Item(sealed=sealed, sender=sender, only_public=only_public)
+        return (await self._do(item)).verdicts
 
     async def handle(self, event: events.Event) -> None:
         """Feed an event, and return when what it asked for is done."""
@@ -162,10 +173,27 @@ class Driver:
             item.accepted += isinstance(verdict, Accept)
             item.verdicts.append(verdict)
             if isinstance(verdict, Reject) and item.sender is not None:
-                self._journal.count_rejected(item.sender, verdict.reason)
+                self._journal.offend(item.sender, verdict.reason)
         return due
 
+    def _with_like(self, first: _Item) -> list[_Item]:
+        """Return an item, and if it is only to be kept, those that wait behind it and are too."""
+        items = [first]
+        while items[-1].is_judged() and len(items) < _KEPT_AT_ONCE:
+            try:
+                item = self._inbox.receive_nowait()
+            except trio.WouldBlock:
+                break
+            if not item.is_judged():
+                self._ahead = item
+                break
+            items.append(item)
+        return items
+
     async def _next(self) -> _Item:
+        if self._ahead is not None:
+            item, self._ahead = self._ahead, None
+            return item
         # receive() keeps the item if it is cancelled, so nothing is lost to the alarm.
         with trio.move_on_at(self._wake_at):
             return await self._inbox.receive()
@@ -235,6 +263,13 @@ class Driver:
                 assert_never(effect)
 
     async def _keep_proof(self, kept: RecordId, other: Record) -> None:
+        """Make a proof for everybody of two public records, and keep two letters for oneself."""
+        if other.kind in PUBLIC:
+            first = self._library.get(kept)
+            if first is not None:
+                proof = proofs.prove(first, other.data)
+                await self._carry_out(self._peer.receive(proof.data, clock.now())[1])
+            return
         try:
             await self._library.keep_proof(kept, other)
         except ResourceError as error:

@@ -1,13 +1,13 @@
 """What happens on this node, for those who watch it, and for the log."""
 
-from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import trio
 
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.peer_id import peer_text
+from commonfab.protocol.standing.offences import Offences
 
 from . import clock, log
 from .control.answers import Happening
@@ -22,7 +22,9 @@ class Journal:
     def __init__(self) -> None:
         self._watchers: list[trio.MemorySendChannel[Happening]] = []
         self._warnings: dict[str, str] = {}
-        self._rejected: Counter[NodeId] = Counter()
+        self.offences = Offences()
+        self.on_too_many: Callable[[NodeId, str], None] = _let_be
+        """Told of a peer that has offended too much lately, and how."""
 
     def tell(self, what: str, **fields: str | int) -> None:
         happening = Happening(at=clock.now(), what=what, fields=fields)
@@ -55,11 +57,23 @@ class Journal:
     def warnings(self) -> list[str]:
         return list(self._warnings.values())
 
-    def count_rejected(self, peer: NodeId, reason: str) -> None:
-        """Count something that a peer sent against the rules."""
-        self._rejected[peer] += 1
-        if self._rejected[peer] == 1:
-            self.tell("rejected", peer=peer_text(peer), reason=reason)
+    def offend(self, peer: NodeId, why: str, weight: float = 1.0) -> None:
+        """Count what a peer did against the rules, whoever noticed it: 1 for a thing that a
+        mistake may explain, more for what it does not."""
+        is_too_much = self.offences.offend(peer, why, weight, clock.now())
+        if self.offences.count(peer) == 1:
+            self.tell("rejected", peer=peer_text(peer), reason=why)
+        if is_too_much:
+            self.on_too_many(peer, why)
+
+    def is_kept_out(self, peer: NodeId) -> bool:
+        """Tell whether a peer offended too much lately to be spoken with."""
+        return self.offences.is_kept_out(peer, clock.now())
 
     def rejected(self, peer: NodeId) -> int:
-        return self._rejected[peer]
+        """Return how often a peer has offended since this node started."""
+        return self.offences.count(peer)
+
+
+def _let_be(_peer: NodeId, _why: str) -> None:
+    """Before there is somebody to show it out."""

@@ -17,7 +17,6 @@ from typing import TextIO
 
 from commonfab.protocol.ids import short
 
-LEVELS = ("debug", "info", "warning", "error")
 TEXT_LENGTH_MAX = 2000
 """A longer value is cut: some of them come from other peers."""
 

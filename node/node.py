@@ -10,16 +10,28 @@ Nothing runs yet when this is made; daemon.py starts and stops it.
 import shutil
 from collections.abc import Mapping, Sequence
 
-from commonfab.protocol.admission import Accept, Admission, Reject
+import trio
+
+from commonfab.protocol.admission import Admission
 from commonfab.protocol.author import Author
 from commonfab.protocol.envelope import identify
 from commonfab.protocol.errors import ResourceError
+from commonfab.protocol.gossip.areas import heard_at
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
-from commonfab.protocol.lease_buyer import Buyer
-from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.owner import Owner
+from commonfab.protocol.lease.restore import restore_orders, restore_slots
 from commonfab.protocol.peer import Peer
-from commonfab.protocol.records import Design, Order, Record, Request, Revocation, Workshop
-from commonfab.protocol.restore import restore_orders, restore_slots
+from commonfab.protocol.records import (
+    Design,
+    Order,
+    Proof,
+    Record,
+    Request,
+    Revocation,
+    Workshop,
+)
+from commonfab.protocol.sync.subset import ALL
 from commonfab.scheduler.placement import Planner
 from commonfab.scheduler.weights import Weights
 from commonfab.storage.cid import CID
@@ -28,13 +40,17 @@ from commonfab.storage.pins import PinLog
 from commonfab.storage.records import SqliteRecordStore
 
 from . import clock
-from .announcing import TOPIC, Announcing
+from .announcing import Announcing
+from .designs.carrying import Carrying
 from .designs.shelf import Shelf
 from .driver import Driver
 from .exchange.bitswap import Bitswap
 from .finding.addresses import Reach
 from .finding.dht import Dht
 from .finding.finding import Finding
+from .gossip.gossip import Gossip
+from .gossip.judging import Judging
+from .gossip.thrift import Thrift
 from .happenings import tell_kept
 from .home.config import Settings
 from .home.folder import Home
@@ -48,13 +64,23 @@ from .library import Library
 from .machines import inspection
 from .machines.fleet import Fleet
 from .machines.workbench import Workbench
+from .meeting.meeting import Meeting
+from .meeting.register import Register
 from .network.acquaintance import Acquaintance
-from .network.transport import Transport, Verdict
+from .network.metering import MeteredTransport, Traffic
+from .network.transport import Transport
 from .ordering import Ordering
 from .post import Post
+from .standing import restoring
+from .standing.denying import Denying
+from .standing.restoring import Restoring
+from .standing.standings import Standings
 from .syncing import Syncing
+from .wishes.wishing import Wishing
 
 _DISK_FREE_MIN = 200 << 20
+_DESIGN_WAITS_S = (0.0, 0.2, 1.0)
+"""Before each time that a buyer is asked for the record of the design that it wants made."""
 
 
 class Node:
@@ -72,14 +98,18 @@ class Node:
         self.environment = environment
         self.settings = settings
         self.me = key.node
+        self.key = key
         self.started = clock.now()
         self.journal = Journal()
         self.linked_since: dict[NodeId, Timestamp] = {}
-        self.transport = transport
-        self.library = Library(SqliteRecordStore(home.records, identify=identify), home.catalogue)
+        self.traffic = Traffic()
+        self.transport = MeteredTransport(transport, self.traffic)
+        self.transport.answer_to(self.journal)
+        self.records = SqliteRecordStore(home.records, identify=identify)
+        self.library = Library(self.records, home.catalogue)
         self.store = open_store(home.blocks, settings.ipfs.kubo)
         self.blocks = GuardedBlocks(self.store)
-        self.bitswap = Bitswap(transport, self.blocks)
+        self.bitswap = Bitswap(self.transport, self.blocks)
         self.finding = self._make_finding(settings)
         self.shelf = Shelf(self.blocks, self.finding, self.holders_of)
         self._make_core(key)
@@ -104,12 +134,16 @@ class Node:
     def _make_core(self, key: NodeKey) -> None:
         stored = self.library.load()
         marks = self.library.marks()
-        mine = ((mark.stream, mark.seq) for mark in marks if mark.author == self.me)
-        self.author = Author(key, mine)
+        mine = [(mark.stream, mark.seq) for mark in marks if mark.author == self.me]
+        suspicion, floor = restoring.begin(self.home, self.records, [seq for _, seq in mine])
+        self.author = Author(key, mine, floor=floor)
+        self.restoring = Restoring(self.author, self.journal, suspicion, self.started)
         admission = Admission(self.library.places(), marks)
         for record in stored:
             if isinstance(record.body, Revocation):
                 admission.revoke(record.author, record.body.since)
+            if isinstance(record.body, Proof):
+                admission.freeze(record)
         self.fleet = Fleet(self.settings, self.library)
         slots = restore_slots(stored, self.me)
         self.owner = self.fleet.owner = Owner(self.author, self.fleet, stored=slots)
@@ -120,8 +154,26 @@ class Node:
 
     def _make_services(self) -> None:
         self.driver = Driver(self.peer, self.library, self, self.journal)
+        network = self.settings.network
+        self.register = Register(self.library)
         self.acquaintance = Acquaintance(
-            self.transport, self.library, self.journal, self.settings.network.peers
+            self.transport,
+            self.library,
+            self.journal,
+            self.register,
+            peers=network.peers,
+            bootstrap=network.bootstrap,
+        )
+        self.meeting = Meeting(
+            self.transport,
+            self.library,
+            self.register,
+            self.acquaintance,
+            self.journal,
+            self.home.accepted,
+            dhts=self.finding.dhts,
+            announced=network.announce,
+            psk=network.psk,
         )
         self.post = Post(self.transport, self.acquaintance.seek)
         self.post.serve(self.driver)
@@ -129,6 +181,25 @@ class Node:
         self.announcing = Announcing(
             self.author, self.fleet, self.library, self.driver, self.transport, self.journal
         )
+        self.judging = Judging(self.me, self.driver, self.library)
+        place = self.settings.workshop.place_for_others()
+        self.gossip = Gossip(
+            self.transport,
+            self.judging.judge,
+            heard_at([place]),
+            self.syncing.with_peer,
+            self.journal.offend,
+        )
+        self.thrift = Thrift(
+            place,
+            self.settings.network.budget_mb_a_day,
+            self.traffic,
+            self.gossip,
+            self.syncing,
+            self.library,
+            self.journal,
+        )
+        self.transport.when_addresses_change(self.announcing.capacity_changed)
         self.workbench = Workbench(
             self.fleet, self.owner, self._check, self.driver.handle, self.driver.hint, self.journal
         )
@@ -140,8 +211,16 @@ class Node:
             self.buyer,
             self.settings.trade.grace_s,
         )
+        self.standing = Standings(
+            self.me,
+            self.library,
+            self.buyer,
+            self.transport,
+            self.journal,
+            self.register.friends.keys,
+        )
+        self.acquaintance.on_friend = self.standing.changed
         self._make_keeping()
-        self.transport.subscribe(TOPIC, self._judge)
 
     def _make_keeping(self) -> None:
         self.keeping = Keeping(
@@ -155,6 +234,21 @@ class Node:
             self.journal,
             self.settings.storage.quota_bytes,
         )
+        self.denying = Denying(
+            self.author,
+            self.library,
+            self.peer.admission,
+            self.announcing,
+            self.keeping,
+            self.blocks,
+            self.standing,
+            self.journal,
+        )
+        self.shelf.why_not = self.denying.why_not
+        self.wishing = Wishing(
+            self.me, self.library, self.shelf, self.keeping, self.holders_of, self.journal
+        )
+        self.carrying = Carrying(self.me, self.library, self._last_sync)
         self.scrub = Scrub(self.blocks, self.library, self.keeping.mend, self.journal)
         self.replicas = Replicas(
             self.transport,
@@ -165,28 +259,26 @@ class Node:
             self.announcing,
             self.journal,
         )
-        self.keeping.sidework += [self.scrub.run, self.replicas.run]
+        self.keeping.sidework += [self.scrub.run, self.replicas.run, self.wishing.run]
 
-    def _judge(self, sender: NodeId, data: bytes) -> Verdict:
-        """Judge a gossiped record. Letters have no place there."""
-        verdict = self.driver.judge_public(sender, data)
-        match verdict:
-            case Accept():
-                return "accept"
-            case Reject():
-                return "reject"
-            case _:
-                return "ignore"
+    def _last_sync(self, peer: NodeId) -> Timestamp:
+        last = self.syncing.last.get(peer)
+        return last.at if last else Timestamp(0)
 
     async def _check(self, request: Request, buyer: NodeId) -> str:
         """Fetch what a request needs, and return why it cannot be made, or nothing."""
         design = self.library.designs.get(RecordId(request.design))
-        if design is None:
-            await self.syncing.with_peer(buyer)
-            design = self.library.designs.get(RecordId(request.design))
+        for wait_s in _DESIGN_WAITS_S:
+            if design is None:  # Its record may be on its way, and a session with that peer too.
+                await trio.sleep(wait_s)
+                await self.syncing.with_peer(buyer, ALL)
+                design = self.library.designs.get(RecordId(request.design))
         if design is None:
             return "the design's record is not known here, and the buyer did not send it"
         assert isinstance(design.body, Design)
+        denied = self.library.why_denied(design)
+        if denied:
+            return denied
         return await inspection.fault_of(
             self.shelf, design.body, request.part, self.holders(design, buyer)
         )
@@ -213,6 +305,11 @@ class Node:
             now = driver.condition()
             text = f"{machine} has failed: {now.note}"
             self._warn_if(now.state == "failed", f"machine/{machine}", text)
+        text = (
+            "this node's key has signed two records for one place, so others believe nothing that"
+            " it signs any more; make a new node with commonfab init, and meet your friends again"
+        )
+        self._warn_if(self.me in self.library.frozen, "forked", text)
         damaged = self.library.damaged_count()
         text = f"{damaged} damaged records were put aside; see: commonfab doctor"
         self._warn_if(damaged > 0, "damaged", text)
@@ -231,6 +328,7 @@ class Node:
         if to == self.me:
             self.driver.receive_later(record.data)
         else:
+            self.carrying.note_sent(record)
             self.post.send(to, record)
 
     def prepare(self, request: Record) -> None:
@@ -255,7 +353,14 @@ class Node:
         self.announcing.capacity_changed()
 
     def kept(self, record: Record) -> None:
+        self.restoring.kept(record)
+        self.standing.kept(record)
+        self.denying.learn(record)
+        if self.judging.is_news(record, clock.now()):
+            self.gossip.learn(self.judging.area_of(record), record.data)
         self.keeping.learn(record)
+        self.wishing.learn(record)
+        self.carrying.learn(record)
         tell_kept(record, self.me, self.library, self.journal)
         if isinstance(record.body, Workshop):
             self.acquaintance.look_again()

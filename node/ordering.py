@@ -10,7 +10,7 @@ from commonfab.protocol import events
 from commonfab.protocol.author import Author
 from commonfab.protocol.errors import UsageError
 from commonfab.protocol.ids import ORDER_ID_BYTES, OrderId
-from commonfab.protocol.lease_buyer import Buyer
+from commonfab.protocol.lease.buyer import Buyer
 from commonfab.protocol.limits import QUANTITY_MAX, SECOND_MS
 from commonfab.protocol.records import Design, Order, Place, Record
 from commonfab.scheduler.explanation import Explanation

@@ -5,6 +5,8 @@
     reject   the sender's fault: forged, malformed, against the rules; its standing falls
     conflict the author's fault: a second record for one place; keep both as proof
 
+A proof (proofs.py) ends what is believed of its author, on every node at the same place.
+
 Cheap checks come first, the signature before anything inside is read. A stream's mark is
 the highest `seq` seen of it. Of the kinds in `LATEST` only what is above the mark counts,
 so an old record cannot be played again. Rules: specs/admission.md.
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 from . import envelope, records, replicas
 from .envelope import Envelope
 from .errors import BadSignature, Malformed
-from .ids import NodeId, RecordId, Timestamp
+from .ids import NODE_ID_BYTES, NodeId, RecordId, Timestamp
 from .limits import (
     CAPACITY_TERM_MS_MAX,
     CLOCK_SKEW_MS_MAX,
@@ -25,8 +27,10 @@ from .limits import (
     LEASE_TERM_MS_MAX,
     REPLICA_TERM_MS_MAX,
     REQUEST_TERM_MS,
+    VOUCH_TERM_MS_MAX,
 )
 from .records import Record
+from .standing import proofs
 
 CLOCKS_APART_MS_MAX = 2 * CLOCK_SKEW_MS_MAX
 """Between two honest clocks: one may be late and the other early."""
@@ -87,6 +91,9 @@ class Admission:
         self._taken: dict[tuple[NodeId, str, int], RecordId] = {}
         self._marks: dict[tuple[NodeId, str], Place] = {}
         self._revoked: dict[NodeId, int] = {}
+        self._frozen: dict[NodeId, proofs.Rank] = {}
+        self.denied: Callable[[Record], str] = _nothing
+        """Says why this node will have nothing to do with a public record; empty: it may come."""
         for place in stored:
             self._note(place)
         for place in marks:
@@ -104,6 +111,20 @@ class Admission:
         """From now on ignore what `author` says it signed at `since` or later."""
         self._revoked[author] = min(since, self._revoked.get(author, since))
 
+    def freeze(self, proof: Record) -> bool:
+        """From now on believe nothing that the accused signed from the proven place on; return
+        False if more than that is known already."""
+        author, rank = proofs.accused(proof), proofs.rank(proof)
+        known = self._frozen.get(author)
+        if known is not None and known < rank:
+            return False
+        self._frozen[author] = rank
+        return True
+
+    def frozen(self, author: NodeId) -> proofs.Rank | None:
+        """Return from which place on an author is believed no more."""
+        return self._frozen.get(author)
+
     def judge(self, data: bytes, now: Timestamp) -> Verdict:
         """Return the verdict on one sealed record. Never raises for what a peer sent."""
         try:
@@ -112,10 +133,16 @@ class Admission:
                 return Ignore(f"records of kind {sealed.kind!r} are unknown here")
             if sealed.id in self._ids:
                 return Ignore("already known")
-            self._verify(sealed)
+            if sealed.kind != "proof":
+                self._verify(sealed)
             record = records.read(sealed)
+            if sealed.kind == "proof":
+                proofs.check(record, self._verify)
+                return self._judge_proof(record)
         except (Malformed, BadSignature) as error:
             return Reject(str(error))
+        if record.author == proofs.NOBODY:
+            return Reject("the key of proofs signs nothing else")
         return self._judge_place(record, now)
 
     def note(self, record: Record) -> None:
@@ -137,6 +164,12 @@ class Admission:
         """Forget the id of a record that was removed; its place stays taken."""
         self._ids.discard(identifier)
 
+    def _judge_proof(self, record: Record) -> Verdict:
+        if not self.freeze(record):
+            return Ignore("more is proven of its author already")
+        self.note(record)
+        return Accept(record)
+
     def _judge_place(self, record: Record, now: Timestamp) -> Verdict:
         body = record.body
         is_public = record.kind in records.PUBLIC
@@ -151,6 +184,12 @@ class Admission:
         is_revocation = isinstance(body, records.Revocation)
         if not is_revocation and body.at >= self._revoked.get(record.author, body.at + 1):
             return Ignore("its author's key is revoked")
+        frozen = self._frozen.get(record.author)
+        if frozen is not None and proofs.is_covered(record.kind, body.seq, frozen):
+            return Ignore("its author signed two records for one place")
+        why_not = self.denied(record) if is_public else ""
+        if why_not:
+            return Ignore(why_not)
         taken = self._taken_by(_place(record))
         if taken is not None and taken != record.id:
             return Conflict(record.author, taken, record)
@@ -174,6 +213,8 @@ class Admission:
         self._enter(place)
 
     def _enter(self, place: Place) -> None:
+        if place.author == proofs.NOBODY:
+            return
         if place.stream not in records.LATEST:
             self._taken[_key(place)] = place.id
         if _kind(place) in records.PUBLIC:
@@ -181,6 +222,10 @@ class Admission:
             mark = self._marks.get(key)
             if mark is None or place.seq > mark.seq:
                 self._marks[key] = place
+
+
+def _nothing(_: Record) -> str:
+    return ""
 
 
 def _place(record: Record) -> Place:
@@ -226,6 +271,17 @@ def broken_rule(record: Record) -> str | None:
                 return "a promise about a root that is not a CID of version 1"
             if body.stream != replicas.stream_of(body.root):
                 return "a promise in another stream than that of its root"
+        case records.Vouch():
+            if not body.at < body.until <= body.at + VOUCH_TERM_MS_MAX:
+                return "a vouch must end within two years"
+            if body.stream != f"vouch/{body.subject.hex()}":
+                return "a vouch in another stream than that of its subject"
+            if body.subject == record.author:
+                return "a vouch for its own author"
+        case records.Denylist():
+            for entry in body.entries:
+                if entry.what != "root" and len(entry.name) != NODE_ID_BYTES:
+                    return f"a denial of {entry.what} {entry.name.hex()}, which is none"
         case records.Request():
             if not body.at < body.until <= body.at + REQUEST_TERM_MS:
                 return f"a request must expire within {REQUEST_TERM_MS // 60_000} min"

@@ -33,7 +33,7 @@ _UNSAFE = re.compile(
 )
 
 
-def encode(value: dict[str, Value]) -> bytes:
+def encode(value: dict[str, Value], bytes_max: int = BODY_BYTES_MAX) -> bytes:
     """Return the canonical bytes of `value`.
 
     Raises `Malformed` where `value` has no canonical form: a float, text that is not NFC
@@ -43,14 +43,14 @@ def encode(value: dict[str, Value]) -> bytes:
         data = _pack(_sorted(value))
     except (OverflowError, RecursionError, TypeError, ValueError) as error:
         raise Malformed(f"a value without a canonical form: {error}") from error
-    decode(data)
+    decode(data, bytes_max)
     return data
 
 
-def decode(data: bytes) -> dict[str, Value]:
+def decode(data: bytes, bytes_max: int = BODY_BYTES_MAX) -> dict[str, Value]:
     """Return the map that `data` is the canonical form of, or raise `Malformed`."""
-    if len(data) > BODY_BYTES_MAX:
-        raise Malformed(f"a body of {len(data)} bytes; the limit is {BODY_BYTES_MAX}")
+    if len(data) > bytes_max:
+        raise Malformed(f"a body of {len(data)} bytes; the limit is {bytes_max}")
     try:
         value: Any = msgspec.msgpack.decode(data)
     except (ValueError, RecursionError) as error:

@@ -20,7 +20,7 @@ from nacl.exceptions import BadSignatureError
 
 from .errors import BadSignature, Malformed
 from .ids import NODE_ID_BYTES, NodeId, RecordId
-from .limits import BODY_BYTES_MAX, ENVELOPE_BYTES_MAX
+from .limits import BODY_BYTES_MAX, ENVELOPE_BYTES_MAX, PROOF_BYTES_MAX
 
 DOMAIN_PREFIX = "commonfab/1/"
 DOMAIN_BYTES_MAX = 64
@@ -74,7 +74,7 @@ def seal(kind: str, body: bytes, signer: Signer) -> Envelope:
     domain = (DOMAIN_PREFIX + kind).encode()
     assert _DOMAIN.fullmatch(domain)
     assert len(domain) <= DOMAIN_BYTES_MAX
-    assert len(body) <= BODY_BYTES_MAX
+    assert len(body) <= body_bytes_max(kind)
     signed = _signed_text(domain, signer.node, body)
     signature = signer.sign(signed)
     assert len(signer.node) == NODE_ID_BYTES
@@ -94,12 +94,17 @@ def parse(data: bytes) -> Envelope:
     author = data[_KEY_AT:_SIGNATURE_AT]
     signature = data[_SIGNATURE_AT:_DOMAIN_AT]
     domain, body_at = _read(data, _DOMAIN_AT, 2, DOMAIN_BYTES_MAX)
-    body, end = _read(data, body_at, 4, BODY_BYTES_MAX)
+    kind = _kind(domain)
+    body, end = _read(data, body_at, 4, body_bytes_max(kind))
     if end != len(data):
         raise Malformed(f"{len(data) - end} bytes after the end of the record")
-    kind = _kind(domain)
     signed = _signed_text(domain, author, body)
     return Envelope(_identify(signed), NodeId(author), kind, body, data, signature, signed)
+
+
+def body_bytes_max(kind: str) -> int:
+    """Return how long a body of a kind may be."""
+    return PROOF_BYTES_MAX if kind == "proof" else BODY_BYTES_MAX
 
 
 def identify(data: bytes) -> RecordId:

@@ -1,6 +1,7 @@
-"""Every bound of the wire protocol in one table: name, value, unit and reason.
+"""What one message, one record and one peer may cost: name, value, unit and reason.
 
-The same table stands in specs/limits.md, and a test holds the two equal.
+Bounds that belong to one protocol alone stand with it, and on its page in specs/. The same
+table stands in specs/limits.md, and a test holds the two equal.
 """
 
 KIB = 1024
@@ -18,11 +19,15 @@ DEPTH_MAX = 16
 ITEMS_MAX = 4096
 """Keys, values and elements in one body. Bounds the time to walk it."""
 MAP_KEYS_MAX = 64
-"""Keys of one map. The widest record kind has 24."""
+"""Keys of one map. The widest record kind has 19."""
 TEXT_BYTES_MAX = 4 * KIB
 """One text in a record: a description, a reason."""
-ENVELOPE_BYTES_MAX = BODY_BYTES_MAX + 256
-"""A sealed record: the body, and a frame of at most 175 bytes."""
+HALF_BYTES_MAX = BODY_BYTES_MAX + 256
+"""A sealed record of any kind but a proof: the body, and a frame of at most 171 bytes."""
+PROOF_BYTES_MAX = 2 * HALF_BYTES_MAX + 512
+"""A proof's body: two sealed records, and what stands around them."""
+ENVELOPE_BYTES_MAX = PROOF_BYTES_MAX + 256
+"""A sealed record of any kind."""
 
 # Time.
 CLOCK_SKEW_MS_MAX = 2 * MINUTE_MS
@@ -38,6 +43,8 @@ LEASE_TERM_MS_MAX = 31 * DAY_MS
 """The furthest end of a window that an owner promises."""
 REPLICA_TERM_MS_MAX = 731 * DAY_MS
 """A promise to keep a tree ends within two years, or is made anew."""
+VOUCH_TERM_MS_MAX = 731 * DAY_MS
+"""A vouch ends within two years, or is made anew."""
 GRACE_MS_MIN = SECOND_MS
 GRACE_MS_MAX = DAY_MS
 """How long after a window's end a silent owner may still report, before the next epoch."""
@@ -53,6 +60,12 @@ MATERIALS_PER_MACHINE_MAX = 16
 PARTS_PER_DESIGN_MAX = 200
 ORIGINS_PER_DESIGN_MAX = 16
 """Designs that one design says it was made from."""
+TAGS_PER_DESIGN_MAX = 32
+"""Words that one design is filed under."""
+WISHES_MAX = 64
+"""Wishes of one node."""
+DENIALS_MAX = 400
+"""Entries of one deny-list: with reasons of ordinary length they fit the body."""
 
 HOLDS_PER_BUYER_MAX = 512
 """Open offers of one workshop to one buyer: those for a whole order."""
@@ -68,8 +81,20 @@ BITSWAP_ITEMS_MAX = 8192
 """Wants, or answers, in one Bitswap message. Bounds what is built from 4 MiB of bytes."""
 BITSWAP_WANTS_MAX = 1024
 """Wants of one peer that are remembered; also what is asked of one peer at a time."""
-SYNC_PAGE_IDS_MAX = 1024
-"""Record ids in one page of the exchange of what is missing."""
+SYNC_MESSAGE_BYTES_MAX = 2 * MIB
+"""One message of a sync session: a megabyte of records, one more, and short ids."""
+SYNC_RANGES_MAX = 8192
+"""Ranges in one message of a sync session. Answering takes a fraction of a second."""
+SYNC_IDS_MAX = 32768
+"""Short ids in one message of a sync session: what a follower remembers of it."""
+SYNC_RECORDS_MAX = 4096
+"""Records in one message of a sync session. They end at a megabyte before that."""
+GOSSIP_FRAME_BYTES_MAX = MIB
+"""One frame of gossip."""
+GOSSIP_ITEMS_PER_S_MAX = 200
+"""Items of gossip of one peer that are taken a second, a long record as several: the rest waits."""
+GOSSIP_ITEMS_BURST_MAX = 1000
+"""The same at once, after a pause."""
 
 # The DHT of IPFS: what one answer may hold.
 DHT_MESSAGE_BYTES_MAX = 64 * KIB
@@ -83,6 +108,51 @@ DHT_ADDRESS_BYTES_MAX = 128
 DHT_KEY_BYTES_MAX = 128
 """A key: a multihash or a peer id."""
 
-assert BODY_BYTES_MAX < ENVELOPE_BYTES_MAX < FRAME_BYTES_MAX
+# The door: connections, before anybody has proven a key and after.
+NEGOTIATION_BYTES_MAX = KIB
+"""One line of multistream-select, the name of a protocol."""
+HANDSHAKE_S_MAX = 10
+"""From an open connection to a proven key; half-open and slow ones end here."""
+KNOCKING_MAX = 128
+"""Handshakes under way. Known addresses are not held to it."""
+KNOCKING_PER_ADDRESS_MAX = 32
+"""Handshakes under way from one address, or one /64 of IPv6, known or not."""
+KNOCKING_PER_SUBNET_MAX = 64
+"""The same from one /24, or one /48 of IPv6, of addresses that are not known."""
+INSIDE_MAX = 256
+"""Inbound connections, the places of known peers included."""
+INSIDE_OF_STRANGERS_MAX = 192
+"""Of them, those of peers that this node has no reason to know: the others' places are kept."""
+INSIDE_PER_ADDRESS_MAX = 64
+"""Inbound connections from one address: a makerspace behind one router, or a test town."""
+INSIDE_PER_SUBNET_MAX = 128
+"""The same from one /24 or /48: who rents a block of addresses leaves room for others."""
+
+# Streams: what a peer may cost once it is known.
+MESSAGE_STALL_S_MAX = 10
+"""A message that has begun is read within so many seconds…"""
+MESSAGE_RATE_BYTES_PER_S = 16 * KIB
+"""…and one more for each 16 KiB: who is slower is cut off."""
+STREAM_IDLE_S_MAX = 120
+"""An exchange on which no byte moves for so long is over."""
+STREAM_S_MAX = 1800
+"""An exchange is over by then, whatever moves."""
+STREAMS_PER_PEER_MAX = 64
+"""Streams that a peer may have open here at a time; one more is reset."""
+FRAMES_PER_S_MAX = 4096
+"""Frames of a connection that are taken a second, after as many at once: the rest waits."""
+UNREAD_BYTES_PER_PEER_MAX = 8 * MIB
+"""What one connection may have sent and nobody has read; beyond it, the connection ends."""
+UNREAD_BYTES_MAX = 32 * MIB
+"""The same of all connections: beyond it, the one that holds most of it ends."""
+
+# Relays, and how a node learns how it is reached.
+RELAY_MESSAGE_BYTES_MAX = 4 * KIB
+"""One message of circuit relay, DCUtR or AutoNAT: what the libp2p specs allow."""
+RELAY_ADDRESSES_MAX = 16
+"""Addresses in one of them, or in one identity."""
+IDENTIFY_BYTES_MAX = 32 * KIB
+"""One identity. Kubo's, with some thirty protocols and a signed record, takes 3 KiB."""
+
+assert BODY_BYTES_MAX < HALF_BYTES_MAX < PROOF_BYTES_MAX < ENVELOPE_BYTES_MAX < FRAME_BYTES_MAX
 assert BLOCK_BYTES_MAX < FRAME_BYTES_MAX
-assert SYNC_PAGE_IDS_MAX < ITEMS_MAX

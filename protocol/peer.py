@@ -8,8 +8,8 @@ from . import effects, events, records
 from .admission import Accept, Admission, Conflict, Ignore, Reject, Verdict
 from .effects import Effect
 from .ids import NodeId, Timestamp
-from .lease_buyer import Buyer
-from .lease_owner import Owner
+from .lease.buyer import Buyer
+from .lease.owner import Owner
 from .records import Letter, Record
 
 

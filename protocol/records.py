@@ -18,19 +18,23 @@ from . import encoding, envelope
 from .errors import Malformed
 from .ids import NodeId, RecordId
 from .limits import (
+    DENIALS_MAX,
     GRACE_MS_MAX,
     GRACE_MS_MIN,
+    HALF_BYTES_MAX,
     JOBS_PER_ORDER_MAX,
     MACHINES_PER_WORKSHOP_MAX,
     MATERIALS_PER_MACHINE_MAX,
     ORIGINS_PER_DESIGN_MAX,
     PARTS_PER_DESIGN_MAX,
     QUANTITY_MAX,
+    TAGS_PER_DESIGN_MAX,
 )
 
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Text = Annotated[str, Meta(max_length=2000)]
 Path = Annotated[str, Meta(min_length=1, max_length=400)]
+Tag = Annotated[str, Meta(min_length=1, max_length=40)]
 Currency = Annotated[str, Meta(min_length=1, max_length=12)]
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Pieces = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
@@ -39,6 +43,7 @@ Node = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Id = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Order16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Cid = Annotated[bytes, Meta(min_length=4, max_length=80)]
+Sealed = Annotated[bytes, Meta(min_length=1, max_length=HALF_BYTES_MAX)]
 Size = tuple[Count, Count, Count]
 
 
@@ -115,6 +120,8 @@ class Design(Body, frozen=True, kw_only=True):
     derived_from: Annotated[tuple[Origin, ...], Meta(max_length=ORIGINS_PER_DESIGN_MAX)] = ()
     """What it was made from, each named once. An earlier version of its own stream is not told:
     the stream tells it."""
+    tags: Annotated[tuple[Tag, ...], Meta(max_length=TAGS_PER_DESIGN_MAX)] = ()
+    """Words that its author files it under; case does not matter."""
 
 
 class Workshop(Body, frozen=True, kw_only=True):
@@ -182,6 +189,44 @@ class Replica(Body, frozen=True, kw_only=True):
     """About how much it is."""
     withdrawn: bool = False
     """The promise is taken back; `until` is that of the promise."""
+
+
+class Proof(Body, frozen=True, kw_only=True):
+    """Two records that one author signed for one place, so that anybody can see it.
+
+    It has no author of its own: it is sealed with a key that everybody has, and its bytes
+    follow from the two (specs/admission.md).
+    """
+
+    first: Sealed
+    """As sealed; the one with the lower id."""
+    second: Sealed
+
+
+class Vouch(Body, frozen=True, kw_only=True):
+    """The author knows a node and stands up for it. The newest in its stream counts, which is
+    "vouch/" and the subject in hexadecimal."""
+
+    subject: Node
+    weight_permille: Annotated[int, Meta(ge=0, le=1000)]
+    """How far the author would trust it with a job of its own; 0 takes the vouch back."""
+    reason: Annotated[str, Meta(max_length=200)] = ""
+    """What for, in words for people."""
+
+
+class Denial(_Value, frozen=True, kw_only=True):
+    """Something that the author of a deny-list will have nothing to do with."""
+
+    what: Literal["author", "design", "root"]
+    name: Annotated[bytes, Meta(min_length=4, max_length=80)]
+    """A node, a design's record, or the CID of a root as version 1."""
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class Denylist(Body, frozen=True, kw_only=True):
+    """What the author denies. Nobody is held to it who has not subscribed to it."""
+
+    entries: Annotated[tuple[Denial, ...], Meta(max_length=DENIALS_MAX)]
 
 
 class Job(_Value, frozen=True, kw_only=True):
@@ -329,13 +374,15 @@ class Receipt(Letter, frozen=True, kw_only=True):
 KINDS: dict[str, type[Body]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Design, Workshop, Capacity, Revocation, Replica, Order, Request, Offer, Refusal,
-        Acceptance, Lease, Grant, Progress, Release, Receipt,
+        Design, Workshop, Capacity, Revocation, Replica, Proof, Vouch, Denylist, Order, Request,
+        Offer, Refusal, Acceptance, Lease, Grant, Progress, Release, Receipt,
     )
 }  # fmt: skip
-PUBLIC = frozenset({"design", "workshop", "capacity", "revocation", "replica"})
+PUBLIC = frozenset(
+    {"design", "workshop", "capacity", "revocation", "replica", "proof", "vouch", "denylist"}
+)
 """Passed on to everybody, by gossip and sync. All others are between two nodes, or private."""
-LATEST = frozenset({"workshop", "capacity"})
+LATEST = frozenset({"workshop", "capacity", "denylist"})
 """Of these, only the newest of an author counts. Their stream is the kind itself."""
 TRANSIENT = frozenset({"progress", "refusal"})
 """Heard and never stored."""
@@ -367,7 +414,7 @@ def sign(body: Body, signer: envelope.Signer) -> Record:
     """
     kind = kind_of(body)
     plain = cast("dict[str, encoding.Value]", msgspec.to_builtins(body, builtin_types=(bytes,)))
-    data = encoding.encode(plain)
+    data = encoding.encode(plain, envelope.body_bytes_max(kind))
     _convert(kind, plain)
     sealed = envelope.seal(kind, data, signer)
     return Record(sealed.id, sealed.author, kind, body, sealed.data)
@@ -375,7 +422,8 @@ def sign(body: Body, signer: envelope.Signer) -> Record:
 
 def read(sealed: envelope.Envelope) -> Record:
     """Return what a verified envelope says, or raise `Malformed`."""
-    body = _convert(sealed.kind, encoding.decode(sealed.body))
+    plain = encoding.decode(sealed.body, envelope.body_bytes_max(sealed.kind))
+    body = _convert(sealed.kind, plain)
     return Record(sealed.id, sealed.author, sealed.kind, body, sealed.data)
 
 

@@ -7,6 +7,7 @@ who is connected come from outside. Rules: specs/keeping.md.
 """
 
 import hashlib
+import heapq
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -64,21 +65,41 @@ class Promises:
 
     def __init__(self) -> None:
         self._newest: dict[bytes, dict[NodeId, Replica]] = {}
+        self._roots: dict[NodeId, set[bytes]] = {}
+        """Of each node, what it has promised: whoever asks need not look at everybody's."""
+        self._ends: list[tuple[int, bytes, NodeId]] = []
+        """When each that was taken in ends; a heap."""
 
     def take_in(self, record: Record) -> None:
         assert isinstance(record.body, Replica)
-        of_root = self._newest.setdefault(record.body.root, {})
-        known = of_root.get(record.author)
-        if known is None or known.seq < record.body.seq:
-            of_root[record.author] = record.body
+        holder, body = record.author, record.body
+        of_root = self._newest.setdefault(body.root, {})
+        known = of_root.get(holder)
+        if known is None or known.seq < body.seq:
+            of_root[holder] = body
+            self._roots.setdefault(holder, set()).add(body.root)
+            heapq.heappush(self._ends, (body.until, body.root, holder))
+
+    def forget(self, holder: NodeId) -> None:
+        """Forget the promises of a node that is believed no more."""
+        for root in list(self._roots.get(holder, ())):
+            self._drop(root, holder)
 
     def expire(self, now: int) -> None:
         """Forget what has ended."""
-        for root, of_root in list(self._newest.items()):
-            for holder in [node for node, body in of_root.items() if body.until <= now]:
-                del of_root[holder]
-            if not of_root:
-                del self._newest[root]
+        while self._ends and self._ends[0][0] <= now:
+            _, root, holder = heapq.heappop(self._ends)
+            body = self._newest.get(root, {}).get(holder)
+            if body is not None and body.until <= now:
+                self._drop(root, holder)
+
+    def _drop(self, root: bytes, holder: NodeId) -> None:
+        del self._newest[root][holder]
+        if not self._newest[root]:
+            del self._newest[root]
+        self._roots[holder].discard(root)
+        if not self._roots[holder]:
+            del self._roots[holder]
 
     def of(self, root: bytes, now: int) -> list[Promise]:
         """Return the promises that hold for a root."""
@@ -92,10 +113,16 @@ class Promises:
         """Return the promises of one node that hold."""
         return [
             promise
-            for root in self._newest
+            for root in sorted(self._roots.get(holder, ()))
             for promise in self.of(root, now)
             if promise.holder == holder
         ]
+
+
+def renewed_until(promise: Promise, now: int) -> int | None:
+    """Return until when to promise anew, once half of the promise is over; None before."""
+    term = promise.until - promise.at
+    return now + term if promise.until - now <= term // 2 else None
 
 
 # Asking for bytes.

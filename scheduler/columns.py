@@ -88,6 +88,8 @@ class Machines(Table):
     """When the capacity record expires; infinity: never."""
     standing: Floats
     """0 to 1."""
+    tier: Codes
+    """0: known. One with a higher number is used only where none with a lower can make it."""
 
     @classmethod
     def empty(cls, rows: int) -> Self:
@@ -112,6 +114,7 @@ class Machines(Table):
             free_at=np.zeros(rows),
             until=np.zeros(rows),
             standing=np.zeros(rows),
+            tier=np.zeros(rows, np.int32),
         )
 
 

@@ -59,13 +59,17 @@ def explain(
 
 
 def _order(view: Snapshot, result: Evaluation) -> Rows:
-    """Return the columns of the result: what fits by cost, then by number of obstacles."""
+    """Return the columns of the result: what fits by tier and cost, then by number of
+    obstacles."""
     bits = result.verdicts[0]
     obstacles = np.zeros(len(bits))
     for each in Constraint:
         if each is not Constraint.PLACE:
             obstacles += (bits & int(each)) > 0
-    return np.lexsort((view.machines.key[result.rows], result.terms.total()[0], obstacles))
+    rows = result.rows
+    return np.lexsort(
+        (view.machines.key[rows], result.terms.total()[0], view.machines.tier[rows], obstacles)
+    )
 
 
 def _name(constraint: Constraint) -> str:
@@ -136,7 +140,7 @@ class _Speaker:
             "co2e": f"{facts['co2e_g']:.0f} g CO2e",
             "waiting": f"there in {reasons.duration(facts['arrival_ms'] - self._now)}",
             "lateness": f"{reasons.duration(late_ms)} late" if late_ms > 0 else "not late",
-            "trust": f"standing {float(machines.standing[row]):.2f} of 1",
+            "trust": reasons.standing(float(machines.standing[row]), int(machines.tier[row])),
         }
         return tuple(Term(name, round(minor, 2), words[name]) for name, minor in costs.items())
 
@@ -145,6 +149,9 @@ class _Speaker:
             return reasons.listed([obstacle.sentence for obstacle in obstacles])
         ours, theirs = self._at(self._result.terms, at), self._at(self._result.terms, self._best)
         more = sum(ours.values()) - sum(theirs.values())
+        tiers = self._view.machines.tier[self._result.rows[[at, self._best]]]
+        if tiers[0] > tiers[1]:
+            return reasons.stranger(more, self._weights.currency)
         if at == self._best:
             return "costs least, all counted"
         name = max(ours, key=lambda term: ours[term] - theirs[term])

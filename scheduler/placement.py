@@ -55,6 +55,7 @@ class Planner:
         view = self._view.snapshot()
         jobs_max = JOBS_PER_ORDER_MAX // len(design.parts)
         jobs: list[Job] = []
+        tiers = list(view.tiers())
         for part in design.parts:
             pieces = part.pieces * quantity
             if pieces > QUANTITY_MAX:
@@ -62,8 +63,9 @@ class Planner:
                     f"{pieces} pieces of {part.name} are more than the {QUANTITY_MAX} "
                     "that an order can hold; split the order"
                 )
+            among = self._lowest_tier(tiers, Want(part, 1, place, by), now)
             shares = split(
-                part, pieces, view, place, by, now, weights=self._weights, jobs_max=jobs_max
+                part, pieces, among, place, by, now, weights=self._weights, jobs_max=jobs_max
             )
             jobs += (Job(part=part.name, pieces=share) for share in shares)
         assert len(jobs) <= JOBS_PER_ORDER_MAX
@@ -80,11 +82,30 @@ class Planner:
         """Return for each (job, pieces) the owners to ask, the best first; empty: nobody can.
 
         The first is the owner of the machine that the job gets when the batch is spread
-        over all machines; the others have the next best machines (SCHED-14).
+        over all machines; the others have the next best machines (SCHED-14). A stranger is
+        asked only for a job that nobody known can do (SCHED-16).
         """
+        listed: list[list[NodeId]] = [[] for _ in jobs]
+        left = list(range(len(jobs)))
+        for view in self._view.snapshot().without(sorted(avoid)).tiers():
+            found = self._listed(view, order, design, [jobs[each] for each in left], now)
+            for each, owners in zip(left, found, strict=True):
+                listed[each] = owners
+            left = [each for each in left if not listed[each]]
+            if not left:
+                break
+        return listed
+
+    def _listed(
+        self,
+        view: Snapshot,
+        order: Order,
+        design: Design,
+        jobs: list[tuple[int, int]],
+        now: Timestamp,
+    ) -> list[list[NodeId]]:
         if not jobs:
             return []
-        view = self._view.snapshot().without(sorted(avoid))
         wants = [_want(order, design, job, pieces) for job, pieces in jobs]
         kinds = {want: kind for kind, want in enumerate(dict.fromkeys(wants))}
         kind = [kinds[want] for want in wants]
@@ -134,6 +155,14 @@ class Planner:
             msgspec.structs.replace(said[want], job=job)
             for (job, _), want in zip(jobs, wants, strict=True)
         ]
+
+    def _lowest_tier(self, tiers: list[Snapshot], want: Want, now: Timestamp) -> Snapshot:
+        """Return the first view in which some machine can make it; the last if none can."""
+        problem = problem_of([want], now)
+        for view in tiers[:-1]:
+            if top(view, problem, 1, self._weights).rows[0, 0] >= 0:
+                return view
+        return tiers[-1]
 
     def _owners(self, view: Snapshot, problem: Problem, kind: int, ranked: Top) -> list[NodeId]:
         """Return the owners of the best machines, more than are listed if those are few."""

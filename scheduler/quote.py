@@ -9,9 +9,9 @@ from fractions import Fraction
 from math import ceil
 
 from commonfab.protocol.ids import Timestamp
+from commonfab.protocol.lease.slots import Quote
 from commonfab.protocol.limits import LEASE_TERM_MS_MAX
 from commonfab.protocol.records import Capacity, Machine, Request
-from commonfab.protocol.slots import Quote
 
 from . import reasons
 from .factors import WINDOW_MARGIN_MS, WINDOW_MS_PER_S

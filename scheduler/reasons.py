@@ -62,6 +62,19 @@ def money(minor: float, currency: str) -> str:
     return f"{minor / 100:.2f} {currency}"
 
 
+def standing(score: float, tier: int) -> str:
+    return f"standing {score:.2f} of 1" + (", a stranger" if tier else "")
+
+
+def stranger(more: float, currency: str) -> str:
+    """Say why a machine ranks below others that are of a lower tier."""
+    word = "more" if more >= 0 else "less"
+    return (
+        f"costs {money(abs(more), currency)} {word} than the best; its owner is a stranger here, "
+        "and asked only where nobody known can do it"
+    )
+
+
 def duration(milliseconds: float) -> str:
     """Return the two largest units: '2 d 3 h', '1 h 05 min', '4 min 10 s', '0.3 s'."""
     seconds = round(milliseconds / 1000)

@@ -4,7 +4,7 @@ An update costs microseconds. A snapshot costs nothing until the next update, wh
 copies what the snapshot still reads: a plan in progress sees one unchanging town.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -31,6 +31,8 @@ class Owner:
     name: str = ""
     place: Vector | None = None
     standing: float = STANDING
+    tier: int = 0
+    """As in columns.py."""
     place_until: int = 0
     """When its workshop record expires; 0: never."""
     machines: tuple[int, ...] = ()
@@ -64,6 +66,15 @@ class Snapshot:
         live[rows] = False
         return replace(self, machines=replace(self.machines, live=live))
 
+    def tiers(self) -> Iterator["Snapshot"]:
+        """Yield views to be tried one after the other: the known machines alone, then with each
+        further tier. Where all are alike, it is this view once."""
+        present = np.unique(self.machines.tier[self.machines.live])
+        for highest in present[:-1].tolist():
+            live = self.machines.live & (self.machines.tier <= highest)
+            yield replace(self, machines=replace(self.machines, live=live))
+        yield self
+
     def stocks_of(self, material: str) -> Stocks:
         """Return the stock of one material, at most one row a machine."""
         code = self.materials.find(material)
@@ -91,9 +102,14 @@ class Snapshot:
 class CapacityView:
     """The newest word of every workshop. Only records that were admitted come here."""
 
-    def __init__(self, standing: Callable[[NodeId], float] = lambda _: STANDING) -> None:
-        """`standing` is asked for a workshop that is new; see `set_standing`."""
+    def __init__(
+        self,
+        standing: Callable[[NodeId], float] = lambda _: STANDING,
+        tier: Callable[[NodeId], int] = lambda _: 0,
+    ) -> None:
+        """`standing` and `tier` are asked for a workshop that is new; see `set_standing`."""
         self._standing = standing
+        self._tier = tier
         self._owners: dict[NodeId, Owner] = {}
         self._machines = Machines.empty(_ROWS_FIRST)
         self._stocks = Stocks.empty(_ROWS_FIRST)
@@ -153,11 +169,13 @@ class CapacityView:
             machines.append(row)
         self._owners[author] = replace(owner, machines=tuple(machines), stocks=tuple(stocks))
 
-    def set_standing(self, author: NodeId, standing: float) -> None:
-        """Say how far a workshop is trusted, from 0 to 1, for as long as it is known."""
+    def set_standing(self, author: NodeId, standing: float, tier: int = 0) -> None:
+        """Say how far a workshop is trusted, from 0 to 1, for as long as it is known; of a
+        higher tier it is used only where nobody of a lower one can do it."""
         assert 0.0 <= standing <= 1.0
         self._own()
-        owner = self._owners[author] = replace(self._owner(author), standing=standing)
+        owner = replace(self._owner(author), standing=standing, tier=tier)
+        self._owners[author] = owner
         for row in owner.machines:
             self._put_place(row, owner)
 
@@ -212,7 +230,7 @@ class CapacityView:
 
     def _owner(self, author: NodeId) -> Owner:
         known = self._owners.get(author)
-        return known or Owner(standing=self._standing(author))
+        return known or Owner(standing=self._standing(author), tier=self._tier(author))
 
     def _row(self, author: NodeId, identifier: str) -> int:
         if self._free_machines:
@@ -247,6 +265,7 @@ class CapacityView:
         columns.placed[row] = owner.place is not None
         columns.x[row], columns.y[row], columns.z[row] = owner.place or NOWHERE
         columns.standing[row] = owner.standing
+        columns.tier[row] = owner.tier
 
     def _put_stock(self, machine_row: int, machine: Machine) -> list[int]:
         rows: list[int] = []

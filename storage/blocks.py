@@ -12,9 +12,10 @@ lock is the node's. What makes writing fast: specs/decisions/0016-many-files-at-
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import count
 from pathlib import Path
+from threading import Lock
 
 from commonfab.protocol.errors import Malformed
 
@@ -42,6 +43,8 @@ class DiskBlockStore:
         self._damaged = folder / "damaged"
         self._sync = sync
         self._serial = count()
+        self._naming = Lock()
+        """Held while a file gets a block's name, or loses it."""
         with reporting(str(folder)):
             self._make_folders()
             for left in self._unfinished.iterdir():
@@ -57,30 +60,34 @@ class DiskBlockStore:
         waiting: deque[tuple[Future[None], int]] = deque()
         waiting_bytes = 0
         with ThreadPoolExecutor(_WRITERS) as writers:
-            for block in blocks:
-                cid, data = block
-                path = self._path(cid)
-                shards.add(path.parent)
-                waiting.append((writers.submit(self._keep, path, block), len(data)))
-                waiting_bytes += len(data)
-                while waiting_bytes > _WAITING_BYTES_MAX or len(waiting) > _WAITING_BLOCKS_MAX:
-                    done, freed = waiting.popleft()
-                    done.result()
-                    waiting_bytes -= freed
+            try:
+                for block in blocks:
+                    cid, data = block
+                    path = self._path(cid)
+                    shards.add(path.parent)
+                    waiting.append((writers.submit(self._keep, path, block), len(data)))
+                    waiting_bytes += len(data)
+                    while waiting_bytes > _WAITING_BYTES_MAX or len(waiting) > _WAITING_BLOCKS_MAX:
+                        done, freed = waiting.popleft()
+                        done.result()
+                        waiting_bytes -= freed
+            finally:
+                # Whatever happened: what can be seen here from now on must be durable. Also of
+                # blocks that were here already: they may not be durable yet.
+                wait([done for done, _ in waiting])
+                list(writers.map(self._sync_shard, shards))
             for done, _ in waiting:
                 done.result()
-            # Also those of blocks that were here already: they may not be durable yet.
-            list(writers.map(self._sync_shard, shards))
 
     def get(self, cid: CID) -> bytes:
         path = self._path(cid)
-        with reporting(str(path)):
-            try:
-                data = path.read_bytes()
-            except FileNotFoundError:
-                raise BlockMissing(cid) from None
-        if not cid.names(data):
-            raise self._put_aside(cid, path)
+        data = _read(cid, path)
+        if cid.names(data):
+            return data
+        with self._naming:
+            data = _read(cid, path)  # In the meantime another thread may have mended it.
+            if not cid.names(data):
+                raise self._put_aside(cid, path)
         return data
 
     def has(self, cid: CID) -> bool:
@@ -104,7 +111,8 @@ class DiskBlockStore:
         shards = [self._blocks / letter for letter in _SHARDS]
         for folder in (self._unfinished, self._damaged, *shards):
             folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self._blocks, self._blocks.parent, self._blocks.parent.parent):
+        # The shards too: a program that was killed may have named what it did not make durable.
+        for folder in (*shards, self._blocks, self._blocks.parent, self._blocks.parent.parent):
             self._sync_path(folder)
 
     def _keep(self, path: Path, block: tuple[CID, bytes]) -> None:
@@ -124,7 +132,8 @@ class DiskBlockStore:
                 while written < len(data):
                     written += file.write(memoryview(data)[written:])
                 self._sync(file.fileno())
-            os.replace(aside, path)
+            with self._naming:
+                os.replace(aside, path)
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
@@ -155,6 +164,14 @@ class DiskBlockStore:
     def _path(self, cid: CID) -> Path:
         name = str(cid.as_v1())
         return self._blocks / name[-2] / name
+
+
+def _read(cid: CID, path: Path) -> bytes:
+    with reporting(str(path)):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise BlockMissing(cid) from None
 
 
 def _holds(path: Path, data: bytes) -> bool:

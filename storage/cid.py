@@ -111,6 +111,11 @@ class CID:
         """Return the version 1 name of the same block, under which stores keep it."""
         return self if self.version == 1 else CID(1, self.codec, self.multihash)
 
+    def versions(self) -> tuple["CID", ...]:
+        """Return all names of the same block: as version 1, and as version 0 if it has one."""
+        has_both = self.codec == DAG_PB and hash_of(self.multihash) == SHA2_256
+        return (self.as_v1(), *([CID(0, DAG_PB, self.multihash)] if has_both else []))
+
 
 def _check_multihash(multihash: bytes) -> None:
     if hash_of(multihash):

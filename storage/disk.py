@@ -10,11 +10,15 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def reporting(path: str) -> Generator[None]:
-    """Turn every `OSError` of the block into `StoreFull` or `StoreBroken` about `path`."""
+def reporting(path: str, way_out: str = "") -> Generator[None]:
+    """Turn every `OSError` of the block into `StoreFull` or `StoreBroken` about `path`.
+
+    `way_out`: what to do where it is not for want of room.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise StoreFull(path) from error
-        raise StoreBroken(path, error.strerror or repr(error)) from error
+        why = error.strerror or repr(error)
+        raise StoreBroken(path, f"{why}; {way_out}" if way_out else why) from error

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from threading import Lock
 
 from .cid import CID
-from .ports import BlockDamaged, BlockStore
+from .ports import BlockDamaged, BlockMissing, BlockStore
 
 
 class GuardedBlocks:
@@ -27,6 +27,8 @@ class GuardedBlocks:
         """The store itself, for whoever only looks: what is read there is not held."""
         self.written_bytes = 0
         """Put since the start; repeats count."""
+        self.denied: frozenset[CID] = frozenset()
+        """As version 1: blocks that are for nobody, as if they were not here."""
         self.on_damage: Callable[[CID], None] | None = None
         """Told of each block that was read as damaged, in the reader's thread."""
         self._lock = Lock()
@@ -56,6 +58,8 @@ class GuardedBlocks:
         self.inner.put_many(self._touch_each(blocks))
 
     def get(self, cid: CID) -> bytes:
+        if cid.as_v1() in self.denied:
+            raise BlockMissing(cid)
         self._touch(cid)
         try:
             return self.inner.get(cid)
@@ -66,7 +70,7 @@ class GuardedBlocks:
 
     def has(self, cid: CID) -> bool:
         self._touch(cid)
-        return self.inner.has(cid)
+        return cid.as_v1() not in self.denied and self.inner.has(cid)
 
     def delete(self, cid: CID) -> None:
         self.inner.delete(cid)

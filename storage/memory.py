@@ -9,7 +9,7 @@ from commonfab.protocol.admission import Place
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 
 from .cid import CID
-from .ports import BlockMissing, Mark, Proof, Quarantined, StoredRecord, check_block
+from .ports import BlockMissing, Mark, Outline, Proof, Quarantined, StoredRecord, check_block
 
 
 class MemoryBlockStore:
@@ -91,8 +91,11 @@ class MemoryRecordStore:
     def ids(self, kinds: Collection[str]) -> list[RecordId]:
         return [row.id for row in self.find() if row.kind in kinds]
 
-    def places(self, kind: str) -> list[Place]:
-        return [Place(row.author, row.stream, row.seq, row.id) for row in self.find(kind=kind)]
+    def outlines(self, kind: str) -> list[Outline]:
+        return [
+            Outline(Place(row.author, row.stream, row.seq, row.id), row.at, len(row.data))
+            for row in self.find(kind=kind)
+        ]
 
     def marks(self) -> dict[tuple[NodeId, str], Mark]:
         return dict(self._marks)

@@ -10,8 +10,10 @@ from typing import Protocol
 
 from commonfab.protocol.admission import Place
 from commonfab.protocol.errors import Malformed, ResourceError
+from commonfab.protocol.exchange.bitswap_wire import HashedBlock
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp, short
 from commonfab.protocol.limits import BLOCK_BYTES_MAX
+from commonfab.protocol.peer_id import peer_text
 
 from .cid import CID, Codec, Version
 
@@ -89,6 +91,13 @@ class MadeBlock(tuple[CID, bytes]):
         cid = CID.of(data, codec=codec, version=version)
         check_size(cid, data)
         return super().__new__(cls, (cid, data))
+
+    @classmethod
+    def received(cls, block: HashedBlock) -> "MadeBlock":
+        """Return a block that was hashed as it was read from a peer's message."""
+        cid = CID.from_bytes(block.cid)
+        check_size(cid, block.data)
+        return super().__new__(cls, (cid, block.data))
 
 
 class BlockStore(Protocol):
@@ -170,12 +179,28 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Outline:
+    """What is known of a stored record without reading it."""
+
+    place: Place
+    at: Timestamp
+    size: int
+    """Bytes, as sealed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantined:
     """Bytes that are kept only to be looked at, and why."""
 
     id: RecordId
     reason: str
     data: bytes
+    sender: NodeId | None = None
+    """Who sent it; None: it was a good record here, and has changed on the disk."""
+
+    def __str__(self) -> str:
+        sender = f" from {peer_text(self.sender)}" if self.sender else ""
+        return f"{short(self.id)}{sender}: {self.reason}"
 
 
 Identify = Callable[[bytes], RecordId]
@@ -210,9 +235,9 @@ class RecordStore(Protocol):
         """Return the ids of all records of these kinds, by time and id."""
         ...
 
-    def places(self, kind: str) -> list[Place]:
-        """Return where each record of a kind stands, without reading the records. Those whose
-        row has changed otherwise go to quarantine instead."""
+    def outlines(self, kind: str) -> list[Outline]:
+        """Return the records of a kind by time and id, without reading them. Those whose row
+        has changed otherwise go to quarantine instead."""
         ...
 
     def marks(self) -> dict[tuple[NodeId, str], Mark]:

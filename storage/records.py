@@ -20,6 +20,7 @@ from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from .ports import (
     Identify,
     Mark,
+    Outline,
     Proof,
     Quarantined,
     RecordDamaged,
@@ -56,7 +57,9 @@ CREATE TABLE proof (
     first BLOB NOT NULL, second BLOB NOT NULL,
     PRIMARY KEY (author, stream, seq)
 ) STRICT;
-CREATE TABLE quarantine (id BLOB PRIMARY KEY, reason TEXT NOT NULL, data BLOB NOT NULL) STRICT;
+CREATE TABLE quarantine (
+    id BLOB PRIMARY KEY, reason TEXT NOT NULL, data BLOB NOT NULL, sender BLOB
+) STRICT;
 CREATE TABLE note (key TEXT PRIMARY KEY, data BLOB NOT NULL, checksum BLOB NOT NULL) STRICT;
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT_VERSION};
@@ -140,23 +143,24 @@ class SqliteRecordStore:
         with self._reporting():
             return [RecordId(row[0]) for row in self._db.execute(query, tuple(kinds))]
 
-    def places(self, kind: str) -> list[Place]:
+    def outlines(self, kind: str) -> list[Outline]:
         query = (
-            "SELECT rowid, checksum, id, author, kind, stream, seq, at, until FROM record "
-            "WHERE kind = ? ORDER BY at, record.id"
+            "SELECT rowid, checksum, length(data), id, author, kind, stream, seq, at, until "
+            "FROM record WHERE kind = ? ORDER BY at, record.id"
         )
         with self._reporting():
             rows = self._db.execute(query, (kind,)).fetchall()
         authors: dict[NodeId, NodeId] = {}
-        places: list[Place] = []
-        for rowid, checksum, *columns in rows:
-            record_id, author, _, stream, seq, *_ = columns
+        outlines: list[Outline] = []
+        for rowid, checksum, size, *columns in rows:
+            record_id, author, _, stream, seq, at, _ = columns
             if checksum == _checksum(*columns):
                 # One object for each author, however many records are theirs.
-                places.append(Place(authors.setdefault(author, author), stream, seq, record_id))
+                place = Place(authors.setdefault(author, author), stream, seq, record_id)
+                outlines.append(Outline(place, at, size))
             else:
                 self._look_at(rowid)
-        return places
+        return outlines
 
     def _look_at(self, rowid: int) -> None:
         """Put a row in quarantine if it has changed."""
@@ -194,7 +198,7 @@ class SqliteRecordStore:
             self._put_aside(item)
 
     def quarantine(self) -> list[Quarantined]:
-        query = "SELECT id, reason, data FROM quarantine ORDER BY id"
+        query = "SELECT id, reason, data, sender FROM quarantine ORDER BY id"
         with self._reporting():
             return [Quarantined(*row) for row in self._db.execute(query)]
 
@@ -298,8 +302,8 @@ class SqliteRecordStore:
             self._db.execute("DELETE FROM record WHERE rowid = ?", (rowid,))
 
     def _put_aside(self, item: Quarantined) -> None:
-        values = (item.id, item.reason, item.data)
-        self._db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?)", values)
+        values = (item.id, item.reason, item.data, item.sender)
+        self._db.execute("INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?)", values)
 
     def _load_marks(self) -> dict[_Place, Mark]:
         marks: dict[_Place, Mark] = {}

@@ -5,17 +5,20 @@ The changes are the fields of the record's body, which checks them.
 """
 
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from msgspec import structs
 
 from commonfab.protocol.envelope import Signer
 from commonfab.protocol.ids import NodeId, Timestamp
-from commonfab.protocol.limits import CAPACITY_TERM_MS_MAX, REQUEST_TERM_MS
+from commonfab.protocol.lease.slots import start_by
+from commonfab.protocol.limits import CAPACITY_TERM_MS_MAX, DAY_MS, REQUEST_TERM_MS
 from commonfab.protocol.records import (
     Acceptance,
     Body,
     Capacity,
+    Denial,
+    Denylist,
     Design,
     Grant,
     Job,
@@ -34,11 +37,11 @@ from commonfab.protocol.records import (
     Request,
     Revocation,
     Stock,
+    Vouch,
     Workshop,
     sign,
 )
-from commonfab.protocol.slots import start_by
-from tests.protocol.signers import ALICE, BOB
+from tests.protocol.signers import ALICE, BOB, CAROL
 
 NOON = Timestamp(1_795_000_000_000)
 SECOND_MS = 1000
@@ -144,6 +147,21 @@ def a_capacity(by: Signer = BOB, *, machines: tuple[Machine, ...] = (), **change
 def a_revocation(by: Signer = BOB, **changes: Any) -> Record:
     fields = {"since": NOON, "reason": "the key was stolen"}
     return sign(Revocation(**_head("revocation", fields | changes)), by)
+
+
+def a_vouch(by: Signer = ALICE, *, subject: NodeId = BOB.node, **changes: Any) -> Record:
+    fields: dict[str, Any] = {"subject": subject, "weight_permille": 1000, "reason": "good work"}
+    head = _head(f"vouch/{subject.hex()}", fields | changes)
+    head.setdefault("until", head["at"] + DAY_MS)
+    return sign(Vouch(**head), by)
+
+
+def a_denial(what: Literal["author", "design", "root"], name: bytes, reason: str = "") -> Denial:
+    return Denial(what=what, name=name, reason=reason)
+
+
+def a_denylist(*entries: Denial, by: Signer = CAROL, **changes: Any) -> Record:
+    return sign(Denylist(**_head("denylist", {"entries": entries} | changes)), by)
 
 
 # An order, and a buyer's letters.

@@ -14,6 +14,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -34,7 +35,7 @@ PURE_FLOORS = ("protocol", "scheduler")
 # The part of the standard library that neither waits nor differs from run to run.
 PURE_LIBRARY = {
     *("abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "decimal"),
-    *("enum", "fractions", "functools", "hashlib", "heapq", "itertools", "math", "numbers"),
+    *("enum", "fractions", "functools", "hashlib", "heapq", "hmac", "itertools", "math", "numbers"),
     *("operator", "re", "statistics", "string", "struct", "types", "typing", "unicodedata"),
 }
 IMPURE_CALLS = {"open", "print", "input", "eval", "exec", "breakpoint", "__import__", "id", "hash"}
@@ -42,16 +43,19 @@ IMPURE_CALLS = {"open", "print", "input", "eval", "exec", "breakpoint", "__impor
 HOMES = {
     "libp2p": "node/network/libp2p_*.py",
     "multiaddr": "node/network/libp2p_*.py",
+    "Crypto": "node/network/libp2p_*.py",
     "google": "node/network/libp2p_*.py",
-    "sqlite3": "storage/*.py",
-    "ipfshttpclient": "storage/kubo.py",
-    "requests": "storage/kubo.py",
-    "urllib3": "storage/kubo.py",
+    "sqlite3": "storage/*",
+    "ipfshttpclient": "storage/kubo/rpc.py",
+    "requests": "storage/kubo/rpc.py",
+    "urllib3": "storage/kubo/rpc.py",
     "msgpack": "protocol/encoding.py",
     "blake3": "protocol/multihash.py",
     "trimesh": "node/meshes/*.py",
     "cryptography": "node/home/keys.py",
     "zeroconf": "node/network/mdns.py",
+    "mnemonic": "node/meeting/words.py",
+    "segno": "node/cli/meet.py",
     "tomlkit": "node/home/config_*.py",
     "time": "node/clock.py",
 }
@@ -61,7 +65,7 @@ AROUND_A_NODE = ("node/cli/*.py", "node/demo/*.py")
 # The doctor only tries whether libp2p loads.
 VISITORS = {("node/home/doctor.py", "libp2p")}
 # Libraries that come with libp2p or ipfshttpclient, in the version that it asks for.
-CARRIED = {"multiaddr", "google", "requests", "urllib3"}
+CARRIED = {"Crypto", "multiaddr", "google", "requests", "urllib3"}
 NAMELESS = re.compile(r"(^|_)(utils?|helpers?|common|base|managers?|misc)$")
 HEAVY = ("libp2p", "lxml", "networkx", "numpy", "scipy", "trimesh")
 
@@ -159,10 +163,10 @@ def home_breaches(root: Path) -> Iterator[str]:
     """Libraries outside the file that is theirs."""
     users: dict[str, list[str]] = defaultdict(list)
     for file in files(root, *FLOORS):
-        around = any(file.path.relative_to(root).match(pattern) for pattern in AROUND_A_NODE)
+        around = any(fnmatch(file.name, pattern) for pattern in AROUND_A_NODE)
         for library in sorted(file.libraries & HOMES.keys()):
             users[library].append(file.name)
-            at_home = file.path.relative_to(root).match(HOMES[library])
+            at_home = fnmatch(file.name, HOMES[library])
             is_guest = (library == "time" and around) or (file.name, library) in VISITORS
             if not at_home and not is_guest:
                 yield f"{file.name} imports {library}, whose place is {HOMES[library]}"

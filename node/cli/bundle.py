@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from .command import Called, command
+from .wishes import SizeType
 
 if TYPE_CHECKING:
     from ..control.answers import Bundled, BundledDesign, OpenedBundle
+    from ..designs.bundles_answers import OpenedFolder
 
 T = TypeVar("T")
 
 _FILE = click.Path(path_type=Path)
+_BUDGET_BYTES = 4_000_000_000
+"""Where none is given: what the commonest sticks take in one file."""
 
 
 @click.group("bundle")
@@ -20,20 +24,49 @@ def bundle() -> None:
     """Carry designs in a file to where no network goes."""
 
 
-@command("make", example='commonfab bundle make "wall hook" --to hooks.car')
-@click.argument("designs", nargs=-1, required=True, metavar="DESIGN...")
-@click.option("--to", type=_FILE, required=True, help="A new file, such as on a stick.")
+@command("make", example="commonfab bundle make --for Bob --budget 4GB --to /media/usb")
+@click.argument("designs", nargs=-1, metavar="[DESIGN]...")
+@click.option("--for", "to", default="", metavar="NODE", help="Bring this node what it lacks.")
+@click.option("--budget", type=SizeType(), help="The largest that the file may be.")
+@click.option("--to", "out", type=_FILE, required=True, help="A new file, or a folder for it.")
+@click.option("--seal", is_flag=True, help="Only the node that it is for can open it.")
 @click.option("--dry-run", is_flag=True, help="Write nothing, and say how large it would be.")
-def make(called: Called, designs: tuple[str, ...], to: Path, dry_run: bool) -> None:
+def make(
+    called: Called,
+    designs: tuple[str, ...],
+    to: str,
+    budget: int | None,
+    out: Path,
+    seal: bool,
+    dry_run: bool,
+) -> None:
     """Write designs into one file: their records, what proves them, all their files.
 
-    Designs are named by id, start of it, or name. A file that could not be finished is kept
-    as FILE.part, and the same command goes on with it.
+    With --for, it holds what that node lacks as far as is known here: letters to it, records,
+    and designs as far as the budget goes, those that it wishes first. The bundle that comes
+    back says what it has then. DESIGNs are named by id, start of it, or name, and go first.
     """
     from ..control.answers import Bundled
 
-    out = str(to.absolute())
-    made = _ask(called, "bundle.make", Bundled, designs=designs, out=out, dry_run=dry_run)
+    place = str(out.absolute())
+    if to:
+        made = _ask(
+            called,
+            "bundle.make_for",
+            Bundled,
+            to=to,
+            designs=designs,
+            out=place,
+            budget_bytes=budget or _BUDGET_BYTES,
+            seal=seal,
+            dry_run=dry_run,
+        )
+    else:
+        if not designs:
+            raise click.UsageError("Name designs, or the node that it is --for.")
+        if seal or budget is not None:
+            raise click.UsageError("--seal and --budget go with --for NODE.")
+        made = _ask(called, "bundle.make", Bundled, designs=designs, out=place, dry_run=dry_run)
     if called.as_json:
         called.print_json(made)
     else:
@@ -41,36 +74,76 @@ def make(called: Called, designs: tuple[str, ...], to: Path, dry_run: bool) -> N
 
 
 def _print_made(made: "Bundled") -> None:
-    from .words import count, size
+    from .words import count, size, text, who
 
-    holds = (count(made.designs, "design"), count(made.records, "record"))
+    holds = [count(made.designs, "design"), count(made.records, "record")]
+    if made.letters:
+        holds.append(count(made.letters, "letter"))
     click.echo(made.file)
     click.echo(f"{', '.join(holds)}, {count(made.blocks, 'block')}, {size(made.size_bytes)}")
+    if made.to:
+        sealed = ", who alone can open it" if made.is_sealed else ""
+        click.echo(f"for {who(made.to_name, made.to)}{sealed}")
+    for each in made.left_out:
+        about = f"{text(each.name)} ({each.id[:8]}, {size(each.size_bytes)})"
+        click.echo(f"left out: {about}: {text(each.why)}")
+    if made.left_out_count > len(made.left_out):
+        more = made.left_out_count - len(made.left_out)
+        click.echo(f"left out: {count(more, 'design')} more")
+    if made.left_out_records:
+        click.echo(f"left out: {count(made.left_out_records, 'record')}, which come another time")
     if made.is_dry_run:
         click.echo("Nothing was written.", err=True)
     else:
         click.echo(f"\nThere:  commonfab bundle open {Path(made.file).name}", err=True)
 
 
-@command("open", example="commonfab bundle open hooks.car")
+@command("open", example="commonfab bundle open /media/usb")
 @click.argument("file", type=_FILE)
 @click.option("--dry-run", is_flag=True, help="Check everything, keep nothing.")
 def open_(called: Called, file: Path, dry_run: bool) -> None:
     """Take the designs of a file in: a bundle, or a CAR of any IPFS program.
 
-    Each block and each record is checked; what is wrong is listed, what is good is kept.
-    Ends with 1 if anything was wrong. Opening a file again goes on where it stopped.
+    Of a folder, all files are opened that are for this node or for everybody. Each block and
+    each record is checked; what is wrong is listed, what is good is kept. Ends with 1 if
+    anything was wrong. Opening a file again goes on where it stopped.
     """
     from ..control.answers import OpenedBundle
+    from ..designs.bundles_answers import OpenedFolder
 
     path = str(file.absolute())
-    opened = _ask(called, "bundle.open", OpenedBundle, path=path, dry_run=dry_run)
-    if called.as_json:
-        called.print_json(opened)
+    if file.is_dir():
+        folder = _ask(called, "bundle.open_folder", OpenedFolder, path=path, dry_run=dry_run)
+        opened = folder.opened
+        if called.as_json:
+            called.print_json(folder)
+        else:
+            _print_folder(folder)
     else:
-        _print_opened(opened)
-    if opened.refused_count or not opened.is_whole:
+        opened = [_ask(called, "bundle.open", OpenedBundle, path=path, dry_run=dry_run)]
+        if called.as_json:
+            called.print_json(opened[0])
+        else:
+            _print_opened(opened[0])
+    if any(each.refused_count or not each.is_whole for each in opened):
         raise click.exceptions.Exit(1)
+
+
+def _print_folder(folder: "OpenedFolder") -> None:
+    from .. import clock
+    from .words import moment, text, who
+
+    for opened in folder.opened:
+        click.echo(opened.file)
+        _print_opened(opened)
+    for passed in folder.passed_over:
+        click.echo(f"{Path(passed.file).name}: not opened: {text(passed.why)}", err=True)
+    for receipt in folder.receipts:
+        name = who(receipt.receiver_name, receipt.receiver)
+        when = moment(receipt.at, clock.now())
+        click.echo(f"{Path(receipt.file).name}: received by {name}, {when}")
+    if not (folder.opened or folder.passed_over or folder.receipts):
+        click.echo("There is no bundle here.", err=True)
 
 
 def _ask(called: Called, name: str, answer: type[T], **params: object) -> T:
@@ -82,7 +155,7 @@ def _ask(called: Called, name: str, answer: type[T], **params: object) -> T:
 
 
 def _print_opened(opened: "OpenedBundle") -> None:
-    from .words import count, size, text
+    from .words import count, size, text, who
 
     if opened.designs:
         _print_designs(opened.designs)
@@ -93,7 +166,25 @@ def _print_opened(opened: "OpenedBundle") -> None:
     click.echo(f"{count(opened.blocks, 'block')} ({size(opened.size_bytes)}), {new}")
     if opened.is_bundle:
         click.echo(f"{count(opened.records, 'record')}, {opened.new_records} new")
+    if opened.maker:
+        letters = f", {count(opened.letters, 'letter')}" if opened.letters else ""
+        click.echo(f"made for this node by {who(opened.maker_name, opened.maker)}{letters}")
+        _print_way_back(opened)
     _print_wrong(opened)
+
+
+def _print_way_back(opened: "OpenedBundle") -> None:
+    import shlex
+
+    from .words import text, who
+
+    if opened.receipt:
+        click.echo(f"receipt: {opened.receipt}")
+    elif opened.receipt_why:
+        click.echo(f"No receipt could be written: {text(opened.receipt_why)}", err=True)
+    name = who(opened.maker_name, opened.maker).removeprefix("…")
+    back = shlex.join(["--for", name, "--to", str(Path(opened.file).parent)])
+    click.echo(f"\nThe way back:  commonfab bundle make {back}", err=True)
 
 
 def _print_designs(designs: "list[BundledDesign]") -> None:

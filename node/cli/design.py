@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commonfab.protocol.errors import ResourceError
+
 from .. import clock
 from .command import Called, command
 
@@ -59,6 +61,8 @@ def show(called: Called, design: str, picture: bool, pictures: Path | None) -> N
     """Show a design: its parts, licence, author, versions. By id, start of it, or name."""
     from ..control.answers import ShownDesign
 
+    if called.as_json and (picture or pictures):
+        raise click.UsageError("--json draws no pictures: ask for them without it")
     found = called.ask("show", ShownDesign, design=design)
     if found is not None:
         _print_design(found)
@@ -80,17 +84,26 @@ def _show_pictures(called: Called, design: "ShownDesign", folder: Path | None) -
         if not each.path:
             click.echo(f"no picture: {text(each.why)}", err=True)
             continue
-        png = Path(each.path).read_bytes()
-        if folder is None:
-            columns = min(width(), _PICTURE_WIDTH)
-            click.echo(picture.png_to_text(png, columns, colour=colour), color=True)
-            continue
-        # The part's name comes from its author: it is no name of a file.
-        words = re.findall(r"[a-z0-9]+", text(each.part).casefold())
-        target = folder / f"{number:03d}-{'-'.join(words)[:60]}.png"
-        folder.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(png)
-        click.echo(target)
+        try:
+            png = Path(each.path).read_bytes()
+            if folder is not None:
+                click.echo(_write_picture(png, folder, number, each.part))
+                continue
+        except OSError as error:
+            raise ResourceError(f"{error.filename}: {error.strerror}; name another DIR") from error
+        columns = min(width(), _PICTURE_WIDTH)
+        click.echo(picture.png_to_text(png, columns, colour=colour), color=True)
+
+
+def _write_picture(png: bytes, folder: Path, number: int, part: str) -> Path:
+    from .words import text
+
+    # The part's name comes from its author: it is no name of a file.
+    words = re.findall(r"[a-z0-9]+", text(part).casefold())
+    target = folder / f"{number:03d}-{'-'.join(words)[:60]}.png"
+    folder.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(png)
+    return target
 
 
 def _print_kin(design: "ShownDesign") -> None:
@@ -122,6 +135,7 @@ def _print_design(design: "DesignLine") -> None:
     lines = [
         f"{text(design.name)} {text(design.version)}",
         *([text(design.function)] if design.function else []),
+        *([f"denied   {text(design.denied)}"] if design.denied else []),
         f"id       {design.id}",
         f"by       {who(design.author_name, design.author)}",
         f"licence  {text(design.licence)}, {text(design.licensor)}",

@@ -1,6 +1,7 @@
 """`commonfab init`, `run`, `status`, `doctor`, `demo`: a node as a whole."""
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ def init(called: Called, name: str | None, at: Place | None) -> None:
     from commonfab.protocol.peer_id import peer_text
 
     from ..home.config import Settings, Workshop
+    from ..home.folder import find
     from ..home.founding import found
 
     if (name is None or at is None) and not sys.stdin.isatty():
@@ -38,7 +40,9 @@ def init(called: Called, name: str | None, at: Place | None) -> None:
         return
     accuracy_km = settings.workshop.place_for_others().accuracy_m / 1000
     click.echo(f"{name}\nnode  {node}\nhome  {called.home}")
-    click.echo(_WELCOME.format(home=called.home, km=accuracy_km), err=True)
+    is_usual = called.home.path == find(None, os.environ).path
+    option = "" if is_usual else f" --home {shlex.quote(str(called.home))}"
+    click.echo(_WELCOME.format(home=called.home, km=accuracy_km, option=option), err=True)
 
 
 _WELCOME = """
@@ -47,7 +51,7 @@ both are settings, place_precision and listen, in {home}/commonfab.toml
 Keep a copy of {home}/key.pem in a safe place. Who has it is this node.
 
 Next:  commonfab machine add --help
-       commonfab run"""
+       commonfab run{option}"""
 
 
 @command("run", example="commonfab run --log-level warning")
@@ -93,14 +97,44 @@ def _print_status(status: "Status") -> None:
         f"node     {status.node}",
         f"home     {text(status.home)}",
         *(f"reach    {text(address)}" for address in status.addresses),
+        *_reached(status),
         f"peers    {status.peers} connected, {count(status.workshops, 'workshop')} known",
         f"designs  {status.designs} known, {size(status.blocks_bytes)} of files here",
         f"orders   {status.open_orders} open",
+        *_traffic(status),
     ]
     write("\n".join(lines))
     write("", machines_table(status.machines, status.now))
     for warning in status.warnings:
         click.secho(f"warning: {text(warning)}", fg="yellow", err=True)
+
+
+def _traffic(status: "Status") -> list[str]:
+    from .words import size
+
+    moved = [line for line in status.traffic if line.bytes_in or line.bytes_out]
+    lines = [f"{line.kind} {size(line.bytes_in)} in, {size(line.bytes_out)} out" for line in moved]
+    said = [f"traffic  last hour: {'; '.join(lines)}"] if lines else []
+    if status.budget_bytes:
+        said.append(
+            f"budget   {size(status.today_bytes)} of {size(status.budget_bytes)} used today"
+        )
+    return said
+
+
+def _reached(status: "Status") -> list[str]:
+    from .words import count, size
+
+    lines: list[str] = []
+    if status.reach == "hidden":
+        through = (
+            f"through {count(status.relays, 'relay')}" if status.relays else "and no relay helps"
+        )
+        lines.append(f"reach    behind a router, {through}")
+    if status.helped or status.carried_bytes:
+        helped = count(status.helped, "peer")
+        lines.append(f"relay    for {helped}, {size(status.carried_bytes)} carried")
+    return lines
 
 
 def machines_table(machines: "list[MachineNow]", now: int) -> "RenderableType":

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 @click.option(
     "--promise",
     type=WhenType(),
-    default=0,
-    help="Promise other nodes to keep it until then; they check it.",
+    help="Promise other nodes to keep it until then; they check it. Until you drop it, the"
+    " promise is renewed before it ends.",
 )
-def keep(called: Called, design: str, promise: int) -> None:
+def keep(called: Called, design: str, promise: int | None) -> None:
     """Keep a design's files here, until you drop it; fetch them if need be."""
     from ..keeping.answers import PinLine
 
-    pin = called.ask("keep", PinLine, design=design, promise=promise)
+    pin = called.ask("keep", PinLine, design=design, promise=promise or 0)
     if pin is not None:
         where = "all here" if pin.is_here else "fetched as soon as a peer has it"
         click.echo(f"{_name(pin.name, pin.root)}: {', '.join(pin.reasons)}; {where}")

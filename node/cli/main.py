@@ -14,16 +14,21 @@ from .home import demo, doctor, init, run, status
 from .ipfs import ipfs
 from .keeping import drop, gc, keep, pins, replicas, scrub
 from .machine import machine
+from .meet import invite, join, pair
+from .network import network
 from .order import cancel, explain, order, orders
 from .peer import connect, peers
+from .standing import deny, standing, vouch
+from .wishes import wish, wishes
 
 _SECTIONS = (
     ("This node", (init, run, status, doctor)),
     ("Its machines", (machine,)),
     ("Designs", (publish, designs, show, find, get, bundle)),
-    ("What is kept", (keep, drop, pins, replicas, gc, scrub, ipfs)),
+    ("What is kept", (wish, wishes, keep, drop, pins, replicas, gc, scrub, ipfs)),
     ("Orders", (order, orders, cancel, explain)),
-    ("Other nodes", (peers, connect)),
+    ("Other nodes", (peers, pair, invite, join, connect, network)),
+    ("Who is believed", (standing, vouch, deny)),
     ("To look at first", (demo,)),
 )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @command("peers", example="commonfab peers")
 def peers(called: Called) -> None:
-    """List the nodes that this one is connected to or knows of."""
+    """List other nodes, those that are away too: how reached, how synced."""
     from ..control.answers import PeerLine
 
     found = called.ask("peers", list[PeerLine])
@@ -23,36 +23,64 @@ def peers(called: Called) -> None:
 def _print_peers(found: "list[PeerLine]") -> None:
     from .. import clock
     from .table import Column, table, width, write
-    from .words import moment, peer, text
+    from .words import moment, peer, text, who
 
     if not found:
-        click.echo("No peers yet. Connect to one: commonfab connect --help", err=True)
+        click.echo("No peers yet. Meet one: commonfab pair --help", err=True)
         return
     now = clock.now()
     columns = [
         Column(title="name"),
-        Column(title="node", drop=2),
-        Column(title="link"),
+        Column(title="node", drop=7),
+        Column(title="state"),
+        Column(title="reached", drop=1),
         Column(title="since", is_right=True, drop=3),
-        Column(title="last sync", is_right=True),
-        Column(title="records", is_right=True, drop=4),
-        Column(title="rejected", is_right=True, drop=1),
-        Column(title="address", drop=5, longest=60),
+        Column(title="sync", drop=2),
+        Column(title="bytes/h", is_right=True, drop=6),
+        Column(title="records", is_right=True, drop=8),
+        Column(title="rejected", is_right=True, drop=5),
+        Column(title="standing", drop=4),
+        Column(title="why", wraps=True, drop=10),
+        Column(title="address", drop=9, longest=60),
     ]
     rows = [
         [
-            text(line.name),
+            who(line.name, line.node),
             peer(line.node),
-            "" if not line.is_connected else "from there" if line.inbound else "from here",
-            moment(line.since, now) if line.is_connected else "",
-            moment(line.last_sync, now),
+            "online" if line.is_connected else "offline",
+            text(line.how),
+            moment(line.since if line.is_connected else line.last_seen, now),
+            _sync(line, now),
+            _bytes(line.received_bytes + line.sent_bytes),
             str(line.records),
             str(line.rejected or ""),
+            f"{text(line.standing)} {line.score:.2f}",
+            text("; ".join(line.standing_why)),
             text(line.address.partition("/p2p/")[0]),
         ]
-        for line in sorted(found, key=lambda line: (not line.is_connected, line.name))
+        for line in sorted(found, key=_order)
     ]
     write(table(columns, rows, width()))
+
+
+def _order(line: "PeerLine") -> tuple[bool, bool, int, str]:
+    return not line.is_connected, not line.is_friend, -line.last_seen, line.name
+
+
+def _bytes(count: int) -> str:
+    from .words import size
+
+    return size(count) if count else ""
+
+
+def _sync(line: "PeerLine", now: int) -> str:
+    from .words import moment
+
+    if not line.is_connected:
+        return f"last {moment(line.last_sync, now)}" if line.last_sync else ""
+    if not line.last_sync:
+        return "not yet"
+    return "behind" if line.is_behind else f"synced {moment(line.last_sync, now)}"
 
 
 @command("connect", example="commonfab connect /ip4/192.0.2.7/tcp/4411/p2p/12D3KooW...")

@@ -35,6 +35,15 @@ class MachineNow(Answer, frozen=True):
     takes_jobs: bool = True
 
 
+class TrafficLine(Answer, frozen=True):
+    """Bytes of the last hour, for one purpose."""
+
+    kind: str
+    """gossip, sync, blocks, letters, other"""
+    bytes_in: int
+    bytes_out: int
+
+
 class Status(Answer, frozen=True):
     version: str
     node: str
@@ -47,15 +56,30 @@ class Status(Answer, frozen=True):
     started: int
     now: int
     addresses: list[str]
+    reach: str
+    """open: others can dial this node; hidden: nobody who tried could; unknown."""
+    relays: int
+    """Peers through which it is reached."""
+    helped: int
+    """Peers that are reached through it."""
+    carried_bytes: int
+    """For them, since it started."""
     peers: int
     workshops: int
     designs: int
     open_orders: int
     records: int
     blocks_bytes: int
+    traffic: list[TrafficLine]
+    today_bytes: int
+    """What streams carried today, both ways."""
+    budget_bytes: int
+    """What they may carry on one day; 0: any."""
     machines: list[MachineNow]
     warnings: list[str]
     """What needs a person: a machine that failed, a full disk, a damaged record."""
+    put_aside: list[str]
+    """Bad records that peers sent, each with its sender and why it is bad."""
 
 
 class PartLine(Answer, frozen=True):
@@ -88,6 +112,8 @@ class DesignLine(Answer, frozen=True):
     """Its path below the root."""
     is_here: bool = False
     """Whether all its files are on this node's disk."""
+    denied: str = ""
+    """Why this node will have nothing to do with it, and who says so; empty: it will."""
     language: str = ""
     made: int = 0
     """Pieces of it of which this node has seen the owners' receipts."""
@@ -184,6 +210,22 @@ class Bundled(Answer, frozen=True):
     size_bytes: int
     """Of the file."""
     is_dry_run: bool
+    to: str = ""
+    """The node that it is for; empty: whoever has it."""
+    to_name: str = ""
+    letters: int = 0
+    is_sealed: bool = False
+    left_out: list["LeftOut"] = []
+    """Designs whose files did not go in, the most wished first."""
+    left_out_count: int = 0
+    left_out_records: int = 0
+
+
+class LeftOut(Answer, frozen=True):
+    id: str
+    name: str
+    size_bytes: int
+    why: str
 
 
 class BundledDesign(Answer, frozen=True):
@@ -235,6 +277,17 @@ class OpenedBundle(Answer, frozen=True):
     ignored: list[str]
     """Records that are nobody's fault and of no use: expired, of a revoked key."""
     is_dry_run: bool
+    maker: str = ""
+    """The node that made it for this one; empty: it is for nobody in particular."""
+    maker_name: str = ""
+    is_sealed: bool = False
+    is_news: bool = False
+    """Whether what its maker says that it has and wants is newer than what was known."""
+    letters: int = 0
+    receipt: str = ""
+    """The file beside it that says that it has arrived; empty: there is none."""
+    receipt_why: str = ""
+    """Why it could not be written."""
 
 
 class AttemptLine(Answer, frozen=True):
@@ -297,16 +350,35 @@ class PeerLine(Answer, frozen=True):
     node: str
     name: str
     is_connected: bool
+    is_friend: bool
+    """Two people have paired the nodes, or one invited the other."""
     address: str
+    """Of the link; without one, where it was last reached."""
+    how: str
+    """How it is reached: this computer, LAN, internet, relay. Empty: it is not connected."""
     inbound: bool
     since: int
+    last_seen: int
+    """When a link to it was last there; 0: never."""
     last_sync: int
     """When a session last ended; 0: never."""
     last_sync_new: int
+    last_sync_missing: int
+    """Records that it had in the last session, and that did not come or were not believed."""
+    is_behind: bool
+    """It is connected, and no session in which all came has ended lately."""
     records: int
     """Records known here of which it is the author."""
     rejected: int
     """What it sent against the rules since this node started."""
+    received_bytes: int
+    """On streams with it, in the last hour."""
+    sent_bytes: int
+    standing: str
+    """own, met, vouched, proven, stranger, doubted, not believed"""
+    score: float
+    """Of its standing, 0 to 1."""
+    standing_why: list[str]
 
 
 class Connected(Answer, frozen=True):

@@ -16,18 +16,21 @@ from commonfab.protocol.errors import Malformed, UsageError
 from commonfab.protocol.ids import OrderId, RecordId
 from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.records import Design, Origin, Place, Record
+from commonfab.protocol.sync.subset import ALL
 from commonfab.storage.cid import CID
 
 from .. import clock
-from ..designs import browsing, bundles, bundles_open, publishing
+from ..designs import browsing, bundles_api, publishing
 from ..finding import answers as finding_answers
 from ..home import config
 from ..ipfs import api as ipfs_api
 from ..keeping import api as keeping_api
+from ..meeting import api as meeting_api
 from ..node import Node
+from ..standing import api as standing_api
+from ..wishes import api as wishes_api
 from . import views
 from .answers import (
-    Bundled,
     Connected,
     Explained,
     Found,
@@ -35,9 +38,7 @@ from .answers import (
     Got,
     Happening,
     MachineNow,
-    OpenedBundle,
     OrderLine,
-    PeerLine,
     Picture,
     Published,
     ShownDesign,
@@ -66,17 +67,6 @@ class _Which(Struct, forbid_unknown_fields=True):
 class _Get(Struct, forbid_unknown_fields=True):
     design: str
     out: str
-
-
-class _MakeBundle(Struct, forbid_unknown_fields=True):
-    designs: list[str]
-    out: str
-    dry_run: bool = False
-
-
-class _OpenBundle(Struct, forbid_unknown_fields=True):
-    path: str
-    dry_run: bool = False
 
 
 class _Order(Struct, forbid_unknown_fields=True):
@@ -108,6 +98,10 @@ class Api:
         """Return the requests by name."""
         keeping = keeping_api.KeepingApi(self._node, self._fetch)
         ipfs = ipfs_api.IpfsApi(self._node)
+        standing = standing_api.StandingApi(self._node)
+        bundles = bundles_api.BundlesApi(self._node)
+        wishes = wishes_api.WishesApi(self._node)
+        meeting = meeting_api.MeetingApi(self._node)
         return {
             "keep": _typed(keeping_api.Keep, keeping.keep),
             "drop": _typed(keeping_api.Which, keeping.drop),
@@ -115,6 +109,7 @@ class Api:
             "gc": _typed(keeping_api.Collect, keeping.collect),
             "scrub": _typed(keeping_api.Everything, keeping.scrub),
             "replicas": _typed(keeping_api.Which, keeping.replicas),
+            "keeping": _typed(keeping_api.Everything, keeping.state),
             "ipfs.status": _typed(ipfs_api.Nothing, ipfs.status),
             "ipfs.import": _typed(ipfs_api.Import, ipfs.import_),
             "ipfs.export": _typed(ipfs_api.Export, ipfs.export),
@@ -123,6 +118,14 @@ class Api:
             "ipfs.pin": _typed(ipfs_api.Remote, ipfs.pin),
             "ipfs.unpin": _typed(ipfs_api.Remote, ipfs.unpin),
             "ipfs.pins": _typed(ipfs_api.Remote, ipfs.pins),
+            "standing": _typed(standing_api.Which, standing.standing),
+            "vouch": _typed(standing_api.GiveVouch, standing.vouch),
+            "deny.add": _typed(standing_api.Deny, standing.deny),
+            "deny.remove": _typed(standing_api.Deny, standing.allow),
+            "deny.list": _typed(standing_api.Nothing, standing.denied),
+            "deny.subscribe": _typed(standing_api.Which, standing.subscribe),
+            "deny.unsubscribe": _typed(standing_api.Which, standing.unsubscribe),
+            "deny.publish": _typed(standing_api.Nothing, standing.publish),
             "status": _typed(_Nothing, self.status),
             "publish": _typed(_Publish, self.publish),
             "designs": _typed(browsing.Search, self.designs),
@@ -130,13 +133,24 @@ class Api:
             "pictures": _typed(_Which, self.pictures),
             "find": _typed(_Which, self.find),
             "get": _typed(_Get, self.get),
-            "bundle.make": _typed(_MakeBundle, self.make_bundle),
-            "bundle.open": _typed(_OpenBundle, self.open_bundle),
+            "bundle.make": _typed(bundles_api.Make, bundles.make),
+            "bundle.make_for": _typed(bundles_api.MakeFor, bundles.make_for),
+            "bundle.open": _typed(bundles_api.Open, bundles.open),
+            "bundle.open_folder": _typed(bundles_api.Open, bundles.open_folder),
+            "wish.add": _typed(wishes_api.Add, wishes.add),
+            "wish.remove": _typed(wishes_api.Remove, wishes.remove),
+            "wishes": _typed(wishes_api.Nothing, wishes.wishes),
             "order": _typed(_Order, self.order),
             "orders": _typed(_WhichOrder, self.orders),
             "cancel": _typed(_WhichOrder, self.cancel),
             "explain": _typed(_WhichOrder, self.explain),
-            "peers": _typed(_Nothing, self.peers),
+            "peers": _typed(meeting_api.Nothing, meeting.peers),
+            "pair": _typed(meeting_api.Nothing, meeting.pair),
+            "join": _typed(meeting_api.Join, meeting.join),
+            "invite": _typed(meeting_api.Invite, meeting.invite),
+            "invitations": _typed(meeting_api.Nothing, meeting.invitations),
+            "revoke": _typed(meeting_api.Which, meeting.revoke),
+            "bootstrap": _typed(meeting_api.Nothing, meeting.bootstrap),
             "connect": _typed(_Address, self.connect),
             "machines.reload": _typed(_Nothing, self.reload_machines),
             "watch": _typed(_Nothing, self.watch),
@@ -145,6 +159,7 @@ class Api:
     async def status(self, _params: _Nothing, _progress: Progress) -> Status:
         node = self._node
         shop, place = node.settings.workshop, node.settings.workshop.place_for_others()
+        reach = node.transport.reachability()
         size = await trio.to_thread.run_sync(node.blocks.size)
         return Status(
             version=importlib.metadata.version("commonfab"),
@@ -157,14 +172,22 @@ class Api:
             started=node.started,
             now=clock.now(),
             addresses=node.transport.addresses(),
+            reach=reach.state,
+            relays=len(reach.relays),
+            helped=reach.helped,
+            carried_bytes=reach.carried_bytes,
             peers=len(node.transport.links()),
             workshops=len(node.library.workshops),
             designs=len(node.library.designs),
             open_orders=sum(not order.is_over() for order in node.buyer.orders()),
             records=len(node.library),
             blocks_bytes=size,
+            traffic=views.traffic_lines(node.traffic.last_hour()),
+            today_bytes=node.thrift.today_bytes,
+            budget_bytes=node.thrift.budget_bytes,
             machines=self._machines(),
             warnings=node.journal.warnings(),
+            put_aside=[str(item) for item in node.library.put_aside_items()],
         )
 
     def _machines(self) -> list[MachineNow]:
@@ -222,18 +245,10 @@ class Api:
         files, size = await node.shelf.export(root, Path(params.out))
         return Got(design=record.id.hex(), folder=params.out, files=files, size_bytes=size)
 
-    async def make_bundle(self, params: _MakeBundle, progress: Progress) -> Bundled:
-        designs = [await self._find_design(which) for which in params.designs]
-        path = Path(params.out)
-        return await bundles.make(self._node, designs, path, progress, dry_run=params.dry_run)
-
-    async def open_bundle(self, params: _OpenBundle, progress: Progress) -> OpenedBundle:
-        path = Path(params.path)
-        return await bundles_open.open_bundle(self._node, path, progress, dry_run=params.dry_run)
-
     async def order(self, params: _Order, _progress: Progress) -> OrderLine:
         place = Place(lat_udeg=round(params.lat * 1e6), lon_udeg=round(params.lon * 1e6))
         design = await self._find_design(params.design)
+        self._node.denying.check(design)
         order = await self._node.ordering.place(design, params.quantity, place, params.by)
         return self._order_line(order)
 
@@ -251,33 +266,9 @@ class Api:
         state = self._node.buyer.order(self._find_order(params.order))
         return self._node.ordering.explained(state.order)
 
-    async def peers(self, _params: _Nothing, _progress: Progress) -> list[PeerLine]:
-        node = self._node
-        links = {link.peer: link for link in node.transport.links()}
-        lines: list[PeerLine] = []
-        for peer in dict.fromkeys([*links, *node.library.workshops]):
-            if peer == node.me:
-                continue
-            link, last = links.get(peer), node.syncing.last.get(peer)
-            lines.append(
-                PeerLine(
-                    node=peer_text(peer),
-                    name=node.library.name_of(peer),
-                    is_connected=link is not None,
-                    address=link.address if link else "",
-                    inbound=link.inbound if link else False,
-                    since=node.linked_since.get(peer, 0),
-                    last_sync=last.at if last else 0,
-                    last_sync_new=last.new if last else 0,
-                    records=node.library.count_by(peer),
-                    rejected=node.journal.rejected(peer),
-                )
-            )
-        return lines
-
     async def connect(self, params: _Address, _progress: Progress) -> Connected:
         peer = await self._node.acquaintance.connect(params.address)
-        await self._node.syncing.with_peer(peer)
+        await self._node.syncing.with_peer(peer, ALL)
         return Connected(node=peer_text(peer), name=self._node.library.name_of(peer))
 
     async def reload_machines(self, _params: _Nothing, _progress: Progress) -> list[MachineNow]:
@@ -297,6 +288,7 @@ class Api:
     async def _fetch(self, record: Record, progress: Progress) -> None:
         """Fetch a design's files, and tell how far it is while that goes on."""
         node = self._node
+        node.denying.check(record)
         state: dict[str, int] = {}
 
         def note(done: int, known: int, size: int) -> None:

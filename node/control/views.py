@@ -1,17 +1,28 @@
 """The node's state as the answers that people read."""
 
-from commonfab.protocol import attempts, slots
-from commonfab.protocol.attempts import JobState, OrderState
+from collections.abc import Mapping
+
 from commonfab.protocol.ids import NodeId
+from commonfab.protocol.lease import attempts, slots
+from commonfab.protocol.lease.attempts import JobState, OrderState
+from commonfab.protocol.lease.slots import Slot
 from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.records import Design, Machine, Order, Place, Record, Stock
-from commonfab.protocol.slots import Slot
 from commonfab.scheduler.places import metres_between
 from commonfab.storage.cid import CID
 
 from ..library import Library
 from ..machines.port import Condition
-from .answers import AttemptLine, DesignLine, JobLine, MachineNow, OrderLine, PartLine
+from ..network.metering import Moved
+from .answers import (
+    AttemptLine,
+    DesignLine,
+    JobLine,
+    MachineNow,
+    OrderLine,
+    PartLine,
+    TrafficLine,
+)
 
 _JOB_STATES: dict[type, str] = {
     attempts.Waiting: "waiting",
@@ -22,6 +33,13 @@ _JOB_STATES: dict[type, str] = {
     attempts.Done: "done",
     attempts.Dropped: "dropped",
 }
+
+
+def traffic_lines(moved: Mapping[str, Moved]) -> list[TrafficLine]:
+    return [
+        TrafficLine(kind=kind, bytes_in=each.bytes_in, bytes_out=each.bytes_out)
+        for kind, each in moved.items()
+    ]
 
 
 def design_line(record: Record, library: Library, *, is_here: bool) -> DesignLine:
@@ -56,6 +74,7 @@ def design_line(record: Record, library: Library, *, is_here: bool) -> DesignLin
         ],
         picture=design.picture,
         is_here=is_here,
+        denied=library.why_denied(record),
         language=design.language,
         made=library.designs.made(record.id),
     )

@@ -13,7 +13,7 @@ from commonfab.protocol.errors import CommonfabError, ResourceError
 from commonfab.protocol.ids import NodeId, RecordId
 from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.records import Design, Record
-from commonfab.storage.catalogue_query import FACETS, Box, Found, Query, Sort, fold
+from commonfab.storage.catalogue.query import FACETS, Box, Found, Query, Sort, fold
 from commonfab.storage.cid import CID
 
 from ..control import views
@@ -75,9 +75,10 @@ async def search(node: Node, asked: Search) -> FoundDesigns:
     )
     designs = node.library.designs
     found, hits = await designs.search(query, asked.limit)
+    shown = [record for record in hits if not node.library.denials.of_record(record)]
     return FoundDesigns(
-        designs=[await line(node, record) for record in hits],
-        total=found.total,
+        designs=[await line(node, record) for record in shown],
+        total=found.total - (len(hits) - len(shown)),
         is_more=found.is_more,
         facets={facet: _values(node, facet, found) for facet in FACETS},
         known=len(designs),

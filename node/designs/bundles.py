@@ -1,7 +1,8 @@
 """Bundles: designs in one file, for where no network goes. Made here, opened by bundles_open.py.
 
 A bundle has each design's record, what is needed to believe it, and every block. It is written
-a batch at a time by a worker thread, so it can be stopped, and gone on with, anywhere.
+a batch at a time by a worker thread, so it can be stopped, and gone on with, anywhere. One that
+brings a certain node what it lacks is planned in bundles_for.py.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -11,24 +12,30 @@ from pathlib import Path
 
 import trio
 
+from commonfab.protocol.carrying.notes import KNOWN_BLOCKS_MAX
 from commonfab.protocol.errors import ResourceError, UsageError
 from commonfab.protocol.records import Design, Record, Revocation
-from commonfab.storage import car
-from commonfab.storage.car_bundle import (
+from commonfab.storage.car import car
+from commonfab.storage.car.bundle import (
     DESIGNS_MAX,
     RECORDS_MAX,
     Blocks,
+    Layout,
     NamedTree,
     SealedRecord,
     lay_out,
     tree,
 )
-from commonfab.storage.car_file import PartFile, check_free
+from commonfab.storage.car.file import PartFile, check_free
+from commonfab.storage.car.sealed_file import Sink
 from commonfab.storage.cid import CID
 from commonfab.storage.ports import BlockStore
 
 from ..control.answers import Bundled
 from ..node import Node
+
+BLOCKS_MAX = car.SECTIONS_MAX - RECORDS_MAX - KNOWN_BLOCKS_MAX - 4
+"""Blocks of the designs of one bundle."""
 
 _STEP_BYTES = 16 * 1024**2
 _STEP_BLOCKS = 1024
@@ -59,15 +66,8 @@ async def _make(
     sealed = _needed(node, designs)
     trees = [NamedTree(_design(each).name, each.id, _root(each)) for each in designs]
     layout = await trio.to_thread.run_sync(lay_out, sealed, trees, node.blocks)
-    sink = _Counter() if dry_run else await trio.to_thread.run_sync(PartFile, path)
-    try:
-        writing = _Writing(sink, node.blocks, iter(cids))
-        writing.begin(layout.root, layout.blocks)
-        while await trio.to_thread.run_sync(writing.step):
-            await say({"step": "writing", "file": path.name, "bytes": sink.size_bytes})
-        await trio.to_thread.run_sync(sink.finish)
-    finally:
-        sink.close()
+    sink = Counter() if dry_run else await trio.to_thread.run_sync(PartFile, path)
+    await write(node.blocks, layout, cids, sink, path.name, say)
     return Bundled(
         file=str(path),
         root=str(layout.root),
@@ -77,6 +77,20 @@ async def _make(
         size_bytes=sink.size_bytes,
         is_dry_run=dry_run,
     )
+
+
+async def write(
+    blocks: BlockStore, layout: Layout, cids: Sequence[CID], sink: Sink, name: str, say: Said
+) -> None:
+    """Write a whole bundle, and close the sink whatever happens."""
+    try:
+        writing = _Writing(sink, blocks, iter(cids))
+        await trio.to_thread.run_sync(writing.begin, layout.root, layout.blocks)
+        while await trio.to_thread.run_sync(writing.step):
+            await say({"step": "writing", "file": name, "bytes": sink.size_bytes})
+        await trio.to_thread.run_sync(sink.finish)
+    finally:
+        sink.close()
 
 
 async def _census(blocks: Blocks, designs: list[Record], say: Said) -> list[CID]:
@@ -98,7 +112,7 @@ async def _census(blocks: Blocks, designs: list[Record], say: Said) -> list[CID]
                 f"{name}: at least {lacking} of its blocks are not here; "
                 f"fetch it first: commonfab get {record.id.hex()[:8]} --out DIR"
             )
-        if len(cids) > car.SECTIONS_MAX - RECORDS_MAX - 3:
+        if len(cids) > BLOCKS_MAX:
             raise UsageError(f"more than {len(cids)} blocks; make several bundles of fewer designs")
     return cids
 
@@ -120,7 +134,7 @@ def _since(record: Record) -> tuple[int, bytes]:
 
 
 @dataclass(slots=True)
-class _Counter:
+class Counter:
     """Where a dry run writes to."""
 
     size_bytes: int = 0
@@ -137,7 +151,7 @@ class _Counter:
 
 @dataclass(slots=True)
 class _Writing:
-    sink: PartFile | _Counter
+    sink: Sink
     blocks: BlockStore
     cids: Iterator[CID]
 

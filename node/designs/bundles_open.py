@@ -1,33 +1,47 @@
 """Opens bundles, and any CAR: what a person brings in a file is as good as what a peer sends.
 
 Each block is hashed and each record judged as any other. A batch goes through a worker thread
-at a time; the records come last, when their blocks are here. So it can be stopped anywhere, and
-doing it again goes on.
+at a time; the records come last, when their blocks are here, and letters after the records that
+they speak of. So it can be stopped anywhere, by a power cut too: nothing is half taken, and doing
+it again goes on.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, cast
 
+import msgspec
 import trio
 
 from commonfab.protocol import admission, envelope, records
 from commonfab.protocol.admission import Accept, Conflict, Ignore, Reject
-from commonfab.protocol.errors import CommonfabError, PeerError, ResourceError
-from commonfab.protocol.ids import RecordId
+from commonfab.protocol.carrying import notes
+from commonfab.protocol.carrying.notes import Delivery, Summary
+from commonfab.protocol.errors import (
+    CommonfabError,
+    Malformed,
+    PeerError,
+    ResourceError,
+    UsageError,
+)
+from commonfab.protocol.ids import NodeId, RecordId
 from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.records import Design, Record
-from commonfab.storage import car
-from commonfab.storage.car_bundle import Blocks, census, find_records, load_record
-from commonfab.storage.car_file import opened
-from commonfab.storage.car_intake import PREVIEW_BLOCKS_MAX, Intake, Preview, StoreTaker
+from commonfab.storage.car import car
+from commonfab.storage.car.bundle import Blocks, Contents, census, find_contents, load_record
+from commonfab.storage.car.file import HashedFile, opened
+from commonfab.storage.car.intake import PREVIEW_BLOCKS_MAX, Intake, Preview, StoreTaker
+from commonfab.storage.car.sealed_file import SealedSource
 from commonfab.storage.cid import CID
 from commonfab.storage.ports import BlockDamaged, BlockMissing
-from commonfab.storage.unixfs import WALK_BLOCKS_MAX
+from commonfab.storage.unixfs.unixfs import WALK_BLOCKS_MAX
 
 from .. import clock
 from ..control.answers import BundledDesign, BundledRoot, OpenedBundle
 from ..node import Node
+from .bundles_label import Label, read_label, write_receipt
+from .carrying import LETTER_KINDS
 
 _RECORDS_TOGETHER = 256
 _LOOKS_MAX = 1 << 22
@@ -41,22 +55,57 @@ async def open_bundle(node: Node, path: Path, say: Said, *, dry_run: bool = Fals
     """Take in a bundle, or any other CAR, as far as it is good; `dry_run` only looks.
 
     What was taken in when this is cut off stays, and the next call goes on from there. Raises
-    `UsageError` if it is no file, `PeerError` if it is no CAR, `ResourceError` if there is no
-    room here. What is wrong within the file is in the answer.
+    `UsageError` if it is no file or for another node, `PeerError` if it is no CAR,
+    `ResourceError` if there is no room here. What is wrong within the file is in the answer.
     """
-    with node.blocks.hold(), opened(path) as (file, size):
+    with node.blocks.hold(), opened(path) as (plain, size):
+        hashed = HashedFile(plain)
+        # What these have of a file's methods is all that is used of one here.
+        file = cast("BinaryIO", hashed)
         try:
-            reader = await trio.to_thread.run_sync(car.Reader, file, size)
+            label = await trio.to_thread.run_sync(read_label, file)
+            _check_mine(node, path, label)
+            reader, source = await trio.to_thread.run_sync(_reader, node, file, size, label)
         except PeerError as error:
             raise PeerError(f"{path}: {error}") from error
         except OSError as error:
             raise ResourceError(f"{path}: {error.strerror}") from error
-        preview = Preview(file, node.blocks)
+        preview = Preview(source, node.blocks)
         intake = Intake(reader, preview if dry_run else StoreTaker(node.blocks))
         while await trio.to_thread.run_sync(intake.take):
             await say({"step": "reading", "file": path.name, "bytes": reader.at})
         blocks = preview if dry_run else node.blocks
-        return await _Looking(node, blocks, intake, keeps=not dry_run).answer(path)
+        looking = _Looking(node, blocks, intake, say, keeps=not dry_run, is_sealed=label.is_sealed)
+        answer = await looking.answer(path)
+        if looking.maker is None or dry_run or not answer.is_whole or intake.refused_count:
+            return answer
+        try:
+            sha256 = await trio.to_thread.run_sync(hashed.digest)
+            receipt = await trio.to_thread.run_sync(
+                write_receipt, path, Delivery(at=clock.now(), file_sha256=sha256, size_bytes=size),
+                node.key,
+            )  # fmt: skip
+        except ResourceError as error:
+            return msgspec.structs.replace(answer, receipt_why=str(error))
+        except OSError as error:
+            return msgspec.structs.replace(answer, receipt_why=f"{path}: {error.strerror}")
+        return msgspec.structs.replace(answer, receipt=str(receipt))
+
+
+def _check_mine(node: Node, path: Path, label: Label) -> None:
+    if label.to is not None and label.to != node.me:
+        who = node.library.name_of(label.to) or peer_text(label.to)
+        raise UsageError(f"{path}: it is for {who}; leave it on its way")
+
+
+def _reader(node: Node, file: BinaryIO, size: int, label: Label) -> tuple[car.Reader, BinaryIO]:
+    """Return what reads the blocks, and the file they are in, unsealed."""
+    file.seek(0)
+    if not label.is_sealed:
+        return car.Reader(file, size), file
+    source = SealedSource(file, size, node.key.agree)
+    inner = cast("BinaryIO", source)
+    return car.Reader(inner, source.content_bytes), inner
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +126,15 @@ class _Looking:
     node: Node
     blocks: Blocks
     intake: Intake
+    say: Said
     keeps: bool
+    is_sealed: bool = False
+    maker: NodeId | None = None
+    """Of a bundle that was made for this node, who signed its summary."""
     records_count: int = 0
     new_count: int = 0
+    letters: int = 0
+    is_news: bool = False
     ignored: list[str] = field(default_factory=list[str])
     looks_left: int = _LOOKS_MAX
 
@@ -87,9 +142,9 @@ class _Looking:
         intake, header = self.intake, self.intake.reader.header
         for why in header.strange:
             self.intake.refuse(f"a root of the file: {why}")
-        designs, roots = await self._judge_records(), list(header.roots)
-        if designs is not None:
-            roots = roots[1:]
+        contents = await trio.to_thread.run_sync(self._find_contents)
+        designs = await self._judge_records(contents) if contents else None
+        roots = list(header.roots)[1 if contents else 0 :]
         if not self.keeps and intake.blocks > PREVIEW_BLOCKS_MAX:
             intake.refuse("too many blocks to tell before it is opened which designs are whole")
         damage = intake.damage
@@ -97,7 +152,7 @@ class _Looking:
             file=str(path),
             is_whole=damage is None,
             damage=f"byte {damage.at}: {damage.why}" if damage else "",
-            is_bundle=designs is not None,
+            is_bundle=contents is not None,
             blocks=intake.blocks,
             size_bytes=intake.size_bytes,
             new_blocks=intake.new_blocks,
@@ -112,22 +167,72 @@ class _Looking:
             refused_count=intake.refused_count,
             ignored=self.ignored,
             is_dry_run=not self.keeps,
+            maker=peer_text(self.maker) if self.maker else "",
+            maker_name=self.node.library.name_of(self.maker) if self.maker else "",
+            is_sealed=self.is_sealed,
+            is_news=self.is_news,
+            letters=self.letters,
         )
 
-    async def _judge_records(self) -> list[tuple[Record, bool]] | None:
-        """Return the designs that may be believed and whether each is new; None: no bundle."""
-        cids = await trio.to_thread.run_sync(self._find_records)
-        if cids is None:
-            return None
+    async def _judge_records(self, contents: Contents) -> list[tuple[Record, bool]]:
+        """Return the designs that may be believed and are told of, and whether each is new."""
         designs: dict[RecordId, tuple[Record, bool]] = {}
-        for start in range(0, len(cids), _RECORDS_TOGETHER):
-            some = cids[start : start + _RECORDS_TOGETHER]
+        letters: list[bytes] = []
+        summary: notes.Signed | None = None
+        for start in range(0, len(contents.records), _RECORDS_TOGETHER):
+            some = contents.records[start : start + _RECORDS_TOGETHER]
             sealed = await trio.to_thread.run_sync(self._load_records, some)
-            for each in await (_admit if self.keeps else _look_at)(self.node, sealed):
+            if start == 0 and sealed and notes.is_note(sealed[0]):
+                summary = self._read_summary(sealed.pop(0))
+            is_mine = self.maker is not None
+            public = [data for data in sealed if not (is_mine and _is_letter(data))]
+            letters += [data for data in sealed if is_mine and _is_letter(data)]
+            for each in await self._judge(public, only_public=True):
                 self._count(each)
                 if each.record is not None and isinstance(each.record.body, Design):
                     designs.setdefault(each.record.id, (each.record, each.is_new))
-        return list(designs.values())
+            done, total = start + len(some), len(contents.records)
+            await self.say({"step": "judging", "file": "records", "done": done, "of": total})
+        for each in await self._judge(letters, only_public=False):
+            self._count(each)
+            self.letters += each.record is not None
+        if summary is None:
+            return list(designs.values())
+        await self._take_summary(summary, contents)
+        carried = set(contents.designs)
+        return [each for each in designs.values() if _root(each[0]) in carried]
+
+    async def _judge(self, sealed: list[bytes], *, only_public: bool) -> list["_Judged"]:
+        if not sealed:
+            return []
+        return await (_admit if self.keeps else _look_at)(
+            self.node, sealed, only_public=only_public
+        )
+
+    def _read_summary(self, data: bytes) -> notes.Signed | None:
+        """Believe what a bundle's maker says of itself, if it said it, and to this node."""
+        try:
+            signed = notes.read(data)
+        except PeerError as error:
+            self.intake.refuse(f"the summary: {error}")
+            return None
+        if isinstance(signed.note, Summary) and signed.note.to == self.node.me:
+            self.maker = signed.author
+        return signed
+
+    async def _take_summary(self, signed: notes.Signed, contents: Contents) -> None:
+        """Remember what the maker has and wants, for the way back."""
+        if self.maker is None or not self.keeps or self.intake.damage is not None:
+            return
+        try:
+            known = b"".join([self.blocks.get(cid) for cid in contents.known])
+            names = tuple(bytes(cid) for cid in contents.known)
+            assert isinstance(signed.note, Summary)
+            if names != signed.note.known:
+                raise Malformed("not the blocks that it names")
+            self.is_news = await self.node.carrying.note_summary(signed, known)
+        except (BlockMissing, BlockDamaged, PeerError) as error:
+            self.intake.refuse(f"what its maker has: {error}")
 
     def _count(self, judged: _Judged) -> None:
         if judged.record is not None:
@@ -138,10 +243,10 @@ class _Looking:
         else:
             self.ignored.append(judged.why)
 
-    def _find_records(self) -> list[CID] | None:
+    def _find_contents(self) -> Contents | None:
         roots = self.intake.reader.header.roots
         try:
-            return find_records(self.blocks, roots[0]) if roots else None
+            return find_contents(self.blocks, roots[0]) if roots else None
         except (BlockMissing, BlockDamaged, PeerError) as error:
             if self.intake.damage is None:
                 self.intake.refuse(f"the first folder: {error}")
@@ -173,6 +278,15 @@ class _Looking:
             why=found.why,
         )
 
+    async def _hold(self, root: CID, called: str) -> None:
+        """Whoever opens a bundle wants what is in it, so it is not collected. Of one that was
+        made for this node, what its owner wishes stays, if its owner wishes anything."""
+        keeping, wishing = self.node.keeping, self.node.wishing
+        if self.maker is not None and wishing.wishes:
+            await keeping.note_use(root)
+        elif root.as_v1() not in keeping.pins.wishes():
+            await keeping.wish(root, called)
+
     async def _look_at_root(self, name: bytes, called: str) -> BundledRoot:
         """Return how many blocks of a tree are missing, or why it cannot be read."""
         try:
@@ -188,17 +302,18 @@ class _Looking:
             self.looks_left -= WALK_BLOCKS_MAX
             return BundledRoot(root=str(root), missing=0, why=str(error))
         self.looks_left -= found.here + found.missing
-        keeping = self.node.keeping
-        if found.missing == 0 and self.keeps and root.as_v1() not in keeping.pins.wishes():
-            # Whoever opens a bundle wants what is in it: it is not collected.
-            await keeping.wish(root, called)
+        why = self.node.shelf.why_not(root)
+        if why:
+            return BundledRoot(root=str(root), missing=found.missing, why=why)
+        if found.missing == 0 and self.keeps:
+            await self._hold(root, called)
         return BundledRoot(root=str(root), missing=found.missing)
 
 
-async def _admit(node: Node, sealed: list[bytes]) -> list[_Judged]:
+async def _admit(node: Node, sealed: list[bytes], *, only_public: bool) -> list[_Judged]:
     """Have records judged as from any peer, and kept; return what came of each."""
     judged: list[_Judged] = []
-    verdicts = await node.driver.admit(sealed)
+    verdicts = await node.driver.admit(sealed, only_public=only_public)
     for data, verdict in zip(sealed, verdicts, strict=True):
         match verdict:
             case Accept(record):
@@ -214,13 +329,13 @@ async def _admit(node: Node, sealed: list[bytes]) -> list[_Judged]:
     return judged
 
 
-async def _look_at(node: Node, sealed: list[bytes]) -> list[_Judged]:
+async def _look_at(node: Node, sealed: list[bytes], *, only_public: bool) -> list[_Judged]:
     """Check records as far as that goes without keeping them."""
     await trio.lowlevel.checkpoint()
-    return [_checked(node, data) for data in sealed]
+    return [_checked(node, data, only_public=only_public) for data in sealed]
 
 
-def _checked(node: Node, data: bytes) -> _Judged:
+def _checked(node: Node, data: bytes, *, only_public: bool) -> _Judged:
     known = _known(node, data)
     if known is not None:
         return _Judged(known)
@@ -231,7 +346,7 @@ def _checked(node: Node, data: bytes) -> _Judged:
     except PeerError as error:
         return _Judged(None, f"{_named(data)}: {error}", is_wrong=True)
     broken = admission.broken_rule(record)
-    if broken or record.kind not in records.PUBLIC:
+    if broken or (only_public and record.kind not in records.PUBLIC):
         why = broken or "a letter has no place among public records"
         return _Judged(None, f"{_named(data)}: {why}", is_wrong=True)
     if 0 < record.body.until <= clock.now():
@@ -248,9 +363,21 @@ def _known(node: Node, data: bytes) -> Record | None:
         return None
 
 
+def _is_letter(data: bytes) -> bool:
+    try:
+        return envelope.parse(data).kind in LETTER_KINDS
+    except PeerError:
+        return False
+
+
 def _named(data: bytes) -> str:
     try:
         parsed = envelope.parse(data)
     except PeerError:
         return "a record"
     return f"{parsed.kind} {parsed.id.hex()[:8]}"
+
+
+def _root(record: Record) -> CID:
+    assert isinstance(record.body, Design)
+    return CID.from_bytes(record.body.root)

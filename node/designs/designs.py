@@ -19,9 +19,9 @@ from commonfab.protocol.encoding import plain_text
 from commonfab.protocol.errors import CommonfabError, ResourceError, UsageError
 from commonfab.protocol.ids import RECORD_ID_BYTES, NodeId, RecordId
 from commonfab.protocol.records import Design, Record
-from commonfab.storage.catalogue import Catalogue, CatalogueDamaged
-from commonfab.storage.catalogue_entry import Entry
-from commonfab.storage.catalogue_query import Found, Query
+from commonfab.storage.catalogue.catalogue import Catalogue, CatalogueDamaged
+from commonfab.storage.catalogue.entry import Entry
+from commonfab.storage.catalogue.query import Found, Query
 from commonfab.storage.ports import RecordDamaged, RecordStore
 
 _LOT = 100
@@ -30,7 +30,6 @@ _FILL_EVERY_S = 5.0
 _ID_PREFIX_MIN = 4
 
 T = TypeVar("T")
-Place = tuple[NodeId, str, int]
 
 
 class Designs:
@@ -47,7 +46,8 @@ class Designs:
         self._known: set[RecordId] = set()
         self._waiting: dict[RecordId, None] = {}
         """To be entered into the catalogue."""
-        self._dishonest: set[Place] = set()
+        self._frozen: dict[NodeId, int] = {}
+        """Authors who signed two records for one place, and from which place on."""
         self._revoked: dict[NodeId, int] = {}
         self._receipts: set[RecordId] = set()
         self._made: Counter[RecordId] = Counter()
@@ -77,13 +77,13 @@ class Designs:
     def load(
         self,
         known: Iterable[RecordId],
-        dishonest: Iterable[Place],
+        frozen: Mapping[NodeId, int],
         made: Mapping[RecordId, tuple[RecordId, int]],
     ) -> None:
-        """Begin with what was kept before: designs, places with two records, and of each
-        receipt the design and the pieces made."""
+        """Begin with what was kept before: designs, authors that are frozen and from which place
+        on, and of each receipt the design and the pieces made."""
         self._known = set(known)
-        self._dishonest = set(dishonest)
+        self._frozen = dict(frozen)
         for receipt, (design, pieces) in made.items():
             self._count_made(receipt, design, pieces)
         self._waiting = dict.fromkeys(self._known)
@@ -99,10 +99,10 @@ class Designs:
             self._waiting[record.id] = None
         await self._try(partial(self._enter, designs=taken))
 
-    async def distrust(self, author: NodeId, stream: str, seq: int) -> None:
-        """An author signed two records for one place."""
-        self._dishonest.add((author, stream, seq))
-        await self._try(lambda catalogue: catalogue.distrust(author, stream, seq))
+    async def freeze(self, author: NodeId, seq: int) -> None:
+        """An author signed two records for one place: it is not to be trusted from there on."""
+        self._frozen[author] = seq
+        await self._try(lambda catalogue: catalogue.freeze(author, seq))
 
     async def revoke(self, author: NodeId, since: int) -> None:
         """An author's key is not to be trusted from a time on."""
@@ -167,6 +167,8 @@ class Designs:
         Of several with one name, it is the newest whose author can be trusted with it.
         Raises `UsageError` if there is none, or more than one.
         """
+        if not which.strip():
+            raise UsageError("a design without a name; give its name or id: commonfab designs")
         found = self._starting_with(which)
         # A name goes before the start of an id, so that nobody takes it by seeking an id.
         if len(which) != 2 * RECORD_ID_BYTES or not found:
@@ -237,8 +239,8 @@ class Designs:
         self._waiting = dict.fromkeys(self._known - entered)
         if entered - self._known:
             catalogue.remove(entered - self._known)
-        for place in self._dishonest:
-            catalogue.distrust(*place)
+        for author, seq in self._frozen.items():
+            catalogue.freeze(author, seq)
         for author, since in self._revoked.items():
             catalogue.revoke(author, since)
         catalogue.set_made(self._made)
@@ -264,8 +266,7 @@ class Designs:
             record,
             maker=plain_text(self._name_of(record.author)),
             made=self.made(record.id),
-            is_honest=not is_revoked
-            and (record.author, body.stream, body.seq) not in self._dishonest,
+            is_honest=not is_revoked and body.seq < self._frozen.get(record.author, body.seq + 1),
         )
 
     def _read(self, identifier: RecordId) -> Record | None:

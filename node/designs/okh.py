@@ -45,8 +45,11 @@ _MATERIAL_ASSUMED = "PLA"
 _SPELLINGS = {"organisation": "organization"}
 _NUMBER_MAX = 1e9
 _REQUIRED = ("name", "version", "license", "licensor", "function")
-_KNOWN = frozenset({*_REQUIRED, "image", "part"})
-_KNOWN_V1 = frozenset({"title", "version", "license", "licensor", "description", "image"})
+_FILED_UNDER = ("keywords", "tags")
+_KNOWN = frozenset({*_REQUIRED, *_FILED_UNDER, "image", "part"})
+_KNOWN_V1 = frozenset(
+    {*_FILED_UNDER, "title", "version", "license", "licensor", "description", "image"}
+)
 _KNOWN_OF_PART = frozenset(
     {"name", "tsdc", "printing-process", "source", "export", "material", "quantity", "infill",
      "resolution-mm", "shell-thickness", "supports", "seconds", "mass"}
@@ -107,6 +110,8 @@ class Manifest:
     licensor: str
     function: str
     image: str | None = None
+    tags: tuple[str, ...] = ()
+    """What it is filed under, each word once."""
     parts: tuple[ManifestPart, ...] = ()
     remarks: tuple[str, ...] = ()
     """What was repaired, assumed or left open, for a person to read."""
@@ -136,6 +141,7 @@ def from_okh(tree: Tree) -> Manifest:
         licensor=_people(tree["licensor"]),
         function=_text(tree, "function"),
         image=_image(tree.get("image")),
+        tags=_tags(tree),
         parts=_parts(tree, remarks),
         remarks=tuple(remarks),
         rest={key: value for key, value in tree.items() if key not in _KNOWN},
@@ -167,6 +173,7 @@ def from_okh_v1(tree: Tree) -> Manifest:
         licensor=licensor,
         function="\n\n".join(text for text in about if text),
         image=_image(tree.get("image")),
+        tags=_tags(tree),
         parts=_parts_v1(tree, remarks),
         remarks=tuple(remarks),
         rest={key: value for key, value in tree.items() if key not in _KNOWN_V1},
@@ -306,6 +313,13 @@ def _people(value: object) -> str:
         for entry in entries
     ]
     return ", ".join(name.strip() for name in names if isinstance(name, str) and name.strip())
+
+
+def _tags(tree: Tree) -> tuple[str, ...]:
+    """Return the words of both keys; a text is taken as words between commas."""
+    given = [text for key in _FILED_UNDER for text in _texts(tree.get(key))]
+    words = (" ".join(word.split()) for text in given for word in text.split(","))
+    return tuple(dict.fromkeys(word for word in words if word))
 
 
 def _image(value: object) -> str | None:

@@ -16,6 +16,7 @@ from msgspec import structs
 from commonfab.protocol.encoding import plain_text
 from commonfab.protocol.errors import UsageError
 from commonfab.protocol.ids import RecordId
+from commonfab.protocol.limits import TAGS_PER_DESIGN_MAX
 from commonfab.protocol.records import Design, Origin, Part, Record
 from commonfab.scheduler.estimate import NoEstimate, Profile, estimate
 from commonfab.scheduler.geometry import MeshFacts
@@ -28,6 +29,7 @@ from . import manifest
 from .okh import Manifest, ManifestPart, is_mesh
 
 _SLUG_MAX = 60
+_TAG_MAX = 40
 
 Said = Callable[[Mapping[str, object]], Awaitable[None]]
 
@@ -193,7 +195,13 @@ def _design(
         parts=tuple(parts),
         size_bytes=size,
         language=_language(read),
+        tags=_tags(read),
     )
+
+
+def _tags(read: Manifest) -> tuple[str, ...]:
+    plain = dict.fromkeys(plain_text(tag)[:_TAG_MAX] for tag in read.tags)
+    return tuple(tag for tag in plain if tag)[:TAGS_PER_DESIGN_MAX]
 
 
 def _language(read: Manifest) -> str:

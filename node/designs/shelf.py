@@ -7,12 +7,12 @@ from typing import Protocol, TypeVar
 
 import trio
 
-from commonfab.protocol.errors import ResourceError
+from commonfab.protocol.errors import ResourceError, UsageError
 from commonfab.protocol.ids import NodeId
-from commonfab.storage import folders, unixfs
 from commonfab.storage.cid import CID
 from commonfab.storage.guarded import GuardedBlocks
 from commonfab.storage.ports import BlockDamaged, BlockMissing
+from commonfab.storage.unixfs import folders, unixfs
 
 FETCH_S = 600
 """For a whole design; one that goes on for longer is taken up again where it stopped."""
@@ -41,6 +41,10 @@ async def _use_nothing(_root: CID) -> None:
     """What is told of uses where nobody keeps account."""
 
 
+def _refuse_nothing(_root: CID) -> str:
+    return ""
+
+
 class Shelf:
     """One for each node. Waits for the disk in worker threads."""
 
@@ -48,6 +52,8 @@ class Shelf:
         self.blocks = blocks
         self.on_use: Callable[[CID], Awaitable[None]] = _use_nothing
         """Told of each tree that is whole here, as it is used."""
+        self.why_not: Callable[[CID], str] = _refuse_nothing
+        """Says why this node will not fetch a tree; empty: it will."""
         self._exchange = exchange
         self._holders = holders
         self._whole: set[CID] = set()
@@ -70,7 +76,7 @@ class Shelf:
 
     def is_whole(self, root: CID) -> bool:
         """Return whether all of it is known to be here."""
-        return root in self._whole
+        return root.as_v1() in self._whole
 
     def fresh(self) -> list[CID]:
         """Return the roots of what has just come."""
@@ -80,10 +86,11 @@ class Shelf:
 
     def doubt(self, sure: frozenset[CID] = frozenset()) -> None:
         """Look again, when asked, whether trees are whole, but for these."""
-        self._whole = {root for root in self._whole if root.as_v1() in sure}
+        self._whole &= sure
 
     async def look(self, root: CID) -> bool:
         """Find out whether all of it is here, by reading it."""
+        root = root.as_v1()
         with self.blocks.hold():
             if root not in self._whole and await trio.to_thread.run_sync(self._is_all_here, root):
                 self._whole.add(root)
@@ -92,7 +99,11 @@ class Shelf:
     async def fetch(
         self, root: CID, peers: list[NodeId], progress: BlocksProgress | None = None
     ) -> None:
-        """Have all of it here when this returns. Raises `ResourceError` if nobody gives it."""
+        """Have all of it here when this returns. Raises `ResourceError` if nobody gives it, and
+        `UsageError` if this node denies it."""
+        why = self.why_not(root)
+        if why:
+            raise UsageError(f"{root}: {why}; see: commonfab deny list")
         with self.blocks.hold():
             if not await self.look(root):
                 with trio.move_on_after(FETCH_S) as in_time:
@@ -116,8 +127,8 @@ class Shelf:
         await self._read(root, partial(self._export_file, root, path, target))
 
     async def _arrived(self, root: CID) -> None:
-        self._whole.add(root)
-        self._fresh[root] = trio.current_time()
+        self._whole.add(root.as_v1())
+        self._fresh[root.as_v1()] = trio.current_time()
         await self.on_use(root)
 
     async def _read(self, root: CID, task: Callable[[], T]) -> T:

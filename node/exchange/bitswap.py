@@ -1,6 +1,7 @@
 """Gives blocks to peers and gets blocks from them, by Bitswap 1.2 over the node's streams.
 
-All decisions are made by `protocol/exchange.py`; this carries events to it and its effects out.
+All decisions are made by `protocol/exchange/exchange.py`; this carries events to it and its
+effects out.
 
     peer's stream -> Framer -> decode -> Exchange -> outbox of a peer -> our stream to it
                                             |  ^
@@ -20,10 +21,9 @@ from typing import Protocol
 
 import trio
 
-from commonfab.protocol.bitswap_wire import PROTOCOL, Block, Message
 from commonfab.protocol.errors import CommonfabError, Malformed, PeerError, ResourceError
-from commonfab.protocol.exchange import Exchange
-from commonfab.protocol.exchange_events import (
+from commonfab.protocol.exchange.bitswap_wire import PROTOCOL, Block, Message
+from commonfab.protocol.exchange.events import (
     Acquired,
     Blame,
     Connected,
@@ -52,11 +52,12 @@ from commonfab.protocol.exchange_events import (
     Tick,
     WakeAt,
 )
+from commonfab.protocol.exchange.exchange import Exchange
 from commonfab.protocol.ids import NodeId, short
 from commonfab.protocol.limits import MIB
-from commonfab.storage import unixfs
 from commonfab.storage.cid import CID
 from commonfab.storage.ports import BlockStore
+from commonfab.storage.unixfs import unixfs
 
 from .. import log
 from ..network.transport import Link, Stream, Transport, opened
@@ -84,8 +85,10 @@ IDLE_MS = 60_000
 """A fetch in which nothing arrives for so long has failed."""
 _BATCH_BYTES = 8 * MIB
 """Blocks that are made durable together; at most so many, and one block more."""
-_STREAMS_PER_PEER_MAX = 16
-"""Kubo has up to eight streams at a time, for one message each."""
+READERS_PER_PEER_MAX = 16
+"""Streams of one peer that are read at a time, a message of each in memory. The others wait, as
+many as the transport lets a peer open: Kubo opens one for each message, and does not wait for
+its end. A block on a stream that is refused is lost, and only a long silence tells of it."""
 UNFINISHED_BYTES_PER_PEER_MAX = 16 * MIB
 _OUTBOX_MAX = 4096
 """Messages that wait for one peer. The exchange stops far below this for a peer that reads."""
@@ -121,6 +124,17 @@ class _Inbox:
         return batch
 
 
+@dataclass
+class _Inflow:
+    """The streams that one peer has opened."""
+
+    streams: int = 0
+    turns: trio.CapacityLimiter = field(
+        default_factory=lambda: trio.CapacityLimiter(READERS_PER_PEER_MAX)
+    )
+    readers: set[MessageReader] = field(default_factory=set[MessageReader])
+
+
 class Bitswap:
     """One for each node. Made before the transport runs; fetches while `run` does."""
 
@@ -143,9 +157,9 @@ class Bitswap:
         """The peers that the machine takes for connected."""
         self._retry_at: dict[NodeId, float] = {}
         self._rest_until: dict[NodeId, float] = {}
-        self._readers: dict[NodeId, set[MessageReader]] = {}
+        self._inflows: dict[NodeId, _Inflow] = {}
         self._room = trio.Event()
-        transport.serve(PROTOCOL, self._serve)
+        transport.serve(PROTOCOL, self._serve, is_lasting=True)  # It ends them itself: streams.py.
 
     @property
     def counts(self) -> dict[str, int]:
@@ -354,10 +368,19 @@ class Bitswap:
         peer = stream.peer
         await self._started.wait()
         self._look_at_links()
-        readers = self._readers.setdefault(peer, set())
-        if len(readers) >= _STREAMS_PER_PEER_MAX:
-            raise ResourceError(f"{short(peer)} has {len(readers)} streams for blocks already")
-        reader = MessageReader(stream, self._hashing, lambda: self._hear(peer))
+        inflow = self._inflows.setdefault(peer, _Inflow())
+        inflow.streams += 1
+        try:
+            async with inflow.turns:
+                await self._read(stream, inflow.readers)
+        finally:
+            inflow.streams -= 1
+            if not inflow.streams:
+                del self._inflows[peer]
+
+    async def _read(self, stream: Stream, readers: set[MessageReader]) -> None:
+        peer = stream.peer
+        reader = MessageReader(stream, self._hashing, lambda: self._hear(peer, readers))
         readers.add(reader)
         try:
             while (message := await self._next(reader, peer)) is not None:
@@ -367,8 +390,6 @@ class Bitswap:
             raise
         finally:
             readers.discard(reader)
-            if not readers:
-                self._readers.pop(peer, None)
 
     async def _next(self, reader: MessageReader, peer: NodeId) -> Message | None:
         """Read a peer's next message once there is room for it, unless the peer is banned."""
@@ -383,8 +404,8 @@ class Bitswap:
             )
         return await reader.next()
 
-    def _hear(self, peer: NodeId) -> None:
-        unfinished = sum(reader.unfinished_bytes for reader in self._readers[peer])
+    def _hear(self, peer: NodeId, readers: set[MessageReader]) -> None:
+        unfinished = sum(reader.unfinished_bytes for reader in readers)
         if unfinished > UNFINISHED_BYTES_PER_PEER_MAX:
             raise ResourceError(f"{short(peer)} has begun too many messages and ended none")
         self._step(Hearing(peer))

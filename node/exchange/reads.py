@@ -1,7 +1,7 @@
 """What peers ask for, looked up in the block store. It waits for the disk: call it in a thread."""
 
-from commonfab.protocol.bitswap_wire import Block, prefix_of
 from commonfab.protocol.errors import Malformed, ResourceError
+from commonfab.protocol.exchange.bitswap_wire import Block, prefix_of
 from commonfab.storage.cid import CID
 from commonfab.storage.ports import BlockStore
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import trio
 
-from commonfab.protocol.bitswap_wire import Framer, Message, decode, encode
 from commonfab.protocol.errors import Malformed, ResourceError
-from commonfab.protocol.exchange_events import Send
+from commonfab.protocol.exchange.bitswap_wire import Framer, Message, decode, encode
+from commonfab.protocol.exchange.events import Send
 from commonfab.protocol.limits import KIB
 
 from ..network.transport import Stream
@@ -100,6 +100,7 @@ class MessageReader:
         if frames or self.unfinished_bytes == len(data):
             self._began_at = now
         self._frames.extend(frames)
+        self._stream.hold(self.unfinished_bytes)
         if self.unfinished_bytes:
             self._heard()
 

@@ -6,10 +6,10 @@ have been cut off anywhere. Everything that waits for the disk is called from a 
 
 from collections.abc import Callable, Iterable
 
-from commonfab.protocol.bitswap_wire import Block, is_leaf
 from commonfab.protocol.errors import CommonfabError, Malformed, ResourceError
+from commonfab.protocol.exchange.bitswap_wire import Block, HashedBlock, is_leaf
 from commonfab.storage.cid import CID
-from commonfab.storage.ports import BlockDamaged, BlockMissing, BlockStore
+from commonfab.storage.ports import BlockDamaged, BlockMissing, BlockStore, MadeBlock
 
 FETCH_BLOCKS_MAX = 262_144
 """Blocks of one tree: 64 GiB in blocks of 256 KiB; the walk remembers 30 MB of CIDs."""
@@ -62,7 +62,7 @@ class Walk:
 
     def keep(self, blocks: list[Block]) -> None:
         """Store blocks, durably; then they count, and so does what they link to."""
-        named = [(CID.from_bytes(block.cid), block.data) for block in blocks]
+        named = [_named(block) for block in blocks]
         self._blocks.put_many(named)
         self.done_blocks += len(named)
         self.fetched_bytes += sum(len(data) for _, data in named)
@@ -98,6 +98,12 @@ class Walk:
         self._unlooked.extend(reversed(new))
         if len(self._seen) > FETCH_BLOCKS_MAX:
             raise TreeTooLarge(self.root)
+
+
+def _named(block: Block) -> tuple[CID, bytes]:
+    if isinstance(block, HashedBlock):
+        return MadeBlock.received(block)
+    return CID.from_bytes(block.cid), block.data
 
 
 class TreeUnreadable(ResourceError):

@@ -5,10 +5,12 @@ neighbours. So an address counts only if it reaches at least as far as whoever t
 the internet may name addresses of the internet, a neighbour those of the neighbourhood too,
 and only a program on this computer those of this computer.
 
-Names are not believed at all: whoever owns one may let it lead anywhere.
+Names are not believed at all: whoever owns one may let it lead anywhere. An address through a
+relay is not taken from a DHT or a server, for it makes this node a peer of whom they name; it is
+taken from peers (`believable`), and from a node's own signed word (`tried_of`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -18,10 +20,15 @@ from commonfab.protocol.ids import NodeId
 from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.protobuf import read_varint
 
+from ..network.relaying import is_circuit
+
 _IP4, _TCP, _IP6, _P2P = 0x04, 0x06, 0x29, 0x01A5
 _SIZES = {_IP4: 4, _IP6: 16, _TCP: 2}
 ADDRESSES_MAX = 8
 """Addresses of one found peer that are kept; two of them are tried."""
+TRIED_MAX = 4
+"""Of those that a node gives in its workshop record."""
+_CIRCUITS_MAX = 2
 
 
 class Reach(IntEnum):
@@ -76,13 +83,44 @@ def believed(peer: NodeId, addresses: Iterable[str], told_from: Reach) -> tuple[
     for address in addresses:
         place, marker, named = address.partition("/p2p/")
         if marker and named != peer_text(peer):
-            continue  # Of another peer, or behind one: a relay, which is not spoken here.
+            continue  # Of another peer, or behind one.
         reach = reach_of(place)
         if reach is not None and reach >= told_from and len(place.split("/")) == 5:
             kept[f"{place}/p2p/{peer_text(peer)}"] = None
         if len(kept) >= ADDRESSES_MAX:
             break
     return tuple(kept)
+
+
+def believable(node: NodeId, addresses: Sequence[str], told_from: Reach) -> tuple[str, ...]:
+    """Return those that may be dialled of what a peer tells, some through a relay too.
+
+    A relay's address is held to the same rule as a node's own.
+    """
+    through = [
+        address
+        for address in addresses
+        if address.endswith(f"/p2p-circuit/p2p/{peer_text(node)}")
+        and reach_from(address) >= told_from
+    ]
+    return (*believed(node, addresses, told_from), *through[:_CIRCUITS_MAX])[:ADDRESSES_MAX]
+
+
+def tried_of(node: NodeId, said: Iterable[str]) -> list[str]:
+    """Return those of a node's own addresses at which it is tried, the likeliest first.
+
+    Who names a relay is seldom reached otherwise, so one of those comes first.
+    """
+    own = [address for address in said if address.endswith(f"/p2p/{peer_text(node)}")]
+    through = [address for address in own if is_circuit(address)]
+    direct = [address for address in own if not is_circuit(address)]
+    return [*through[:1], *direct, *through[1:]][:TRIED_MAX]
+
+
+def reach_from(address: str) -> Reach:
+    """Return from how far a peer at the other end of a link comes; of a circuit, its relay."""
+    reach = reach_of(address)
+    return Reach.INTERNET if reach is None else reach
 
 
 def read_binary(data: bytes) -> str | None:

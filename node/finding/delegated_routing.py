@@ -87,8 +87,10 @@ async def providers(endpoint: str, root: CID) -> list[Provider]:
     """
     check_endpoint(endpoint)
     question = _Question(endpoint, root)
+    # A limiter of its own: a thread that is left behind takes no other's place.
+    mine = trio.CapacityLimiter(1)
     with trio.move_on_after(_ANSWER_S) as in_time:
-        await trio.to_thread.run_sync(question.ask, abandon_on_cancel=True)
+        await trio.to_thread.run_sync(question.ask, abandon_on_cancel=True, limiter=mine)
     question.is_over = True
     if in_time.cancelled_caught and not question.found:
         raise ResourceError(f"{endpoint}: no answer within {_ANSWER_S:.0f} s")

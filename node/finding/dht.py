@@ -17,9 +17,9 @@ import trio
 
 from commonfab.protocol.errors import CommonfabError, Malformed, ResourceError
 from commonfab.protocol.ids import NodeId, short
-from commonfab.protocol.kademlia import K, Lookup, Providers, Table
-from commonfab.protocol.kademlia_wire import LAN, WAN, Contact, Kind, Message, decode, encode
 from commonfab.protocol.limits import DHT_MESSAGE_BYTES_MAX, MINUTE_MS
+from commonfab.protocol.links.kademlia import K, Lookup, Providers, Table
+from commonfab.protocol.links.kademlia_wire import LAN, WAN, Contact, Kind, Message, decode, encode
 from commonfab.protocol.peer_id import peer_bytes
 from commonfab.protocol.protobuf import varint
 

@@ -20,8 +20,7 @@ import trio
 
 from commonfab.protocol.errors import CommonfabError, ResourceError
 from commonfab.protocol.ids import NodeId
-from commonfab.protocol.kademlia import REPUBLISH_MS
-from commonfab.protocol.peer_id import peer_text
+from commonfab.protocol.links.kademlia import REPUBLISH_MS
 from commonfab.storage.cid import CID
 
 from .. import clock, log
@@ -29,7 +28,7 @@ from ..exchange.bitswap import Progress, Seeker
 from ..library import Library
 from ..network.transport import Link, Transport
 from . import delegated_routing
-from .addresses import Reach, reach_of
+from .addresses import Reach, reach_of, tried_of
 from .dht import Dht, connect, let_go
 
 How = Literal["author", "promised", "served before", "routing server", "DHT"]
@@ -37,8 +36,6 @@ Roots = Callable[[], Iterable[CID]]
 
 STRANGERS_MAX = 8
 """Peers that one server, or one of the two DHTs, names, dialled for one fetch."""
-_ADDRESSES_MAX = 4
-"""Addresses of one workshop that are tried."""
 _AUTHORS_MAX = 16
 _WAY_OUT = "connect to a node that has it (commonfab connect), or open a bundle"
 _DIAL_S = 10.0
@@ -99,13 +96,16 @@ class Finding:
 
     async def known(self, root: CID) -> dict[NodeId, How]:
         """Return the peers that have a root for all that is known here, and how that is known."""
-        authors = await self._library.designs.authors(bytes(root), _AUTHORS_MAX)
-        found: dict[NodeId, How] = dict.fromkeys(authors, "author")
+        found: dict[NodeId, How] = {}
+        for name in root.versions():  # A record has the one that its author's profile makes.
+            authors = await self._library.designs.authors(bytes(name), _AUTHORS_MAX)
+            found |= dict.fromkeys(authors, "author")
         found |= {peer: how for peer, how in self._promised(root).items() if peer not in found}
         found.pop(self.transport.me, None)
         return found
 
     def _promised(self, root: CID) -> dict[NodeId, How]:
+        root = root.as_v1()
         found: dict[NodeId, How] = {}
         for promise in self._library.replicas.of(bytes(root), clock.now()):
             found.setdefault(promise.holder, "promised")
@@ -121,8 +121,7 @@ class Finding:
     def addresses_of(self, peer: NodeId) -> tuple[str, ...]:
         """Return where a workshop says that it is reached."""
         workshop = self._library.workshops.get(peer)
-        said = workshop.addresses[:_ADDRESSES_MAX] if workshop else ()
-        return tuple(each for each in said if each.endswith(f"/p2p/{peer_text(peer)}"))
+        return tuple(tried_of(peer, workshop.addresses)) if workshop else ()
 
     async def fetch(
         self, root: bytes, peers: list[NodeId], *, progress: Progress | None = None
@@ -153,6 +152,7 @@ class Finding:
 
     def served(self, root: CID, peer: NodeId) -> None:
         """Remember that a peer gave blocks of a root."""
+        root = root.as_v1()
         peers = self._served.setdefault(root, {})
         peers[peer] = None
         if len(peers) > _SERVED_PEERS_MAX:

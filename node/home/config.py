@@ -24,7 +24,7 @@ from commonfab.protocol.limits import (
     SECOND_MS,
 )
 
-from . import config_text
+from . import config_text, network_key
 from .config_text import Raw
 
 _GRACE_S_MAX = GRACE_MS_MAX // SECOND_MS
@@ -102,10 +102,10 @@ class Network(_Section, frozen=True, kw_only=True):
     listen: Annotated[
         tuple[str, ...],
         Meta(
-            min_length=1,
             max_length=8,
             description="Where this node can be reached: on this computer alone, unless you say\n"
-            'otherwise. "/ip4/0.0.0.0/tcp/4411" is port 4411 of every network it is in.',
+            'otherwise. "/ip4/0.0.0.0/tcp/4411" is port 4411 of every network it is in, and\n'
+            '"/ip6/::/tcp/4411" the same in IPv6. []: nowhere; it dials, and relays bring others.',
         ),
     ] = ("/ip4/127.0.0.1/tcp/0",)
     announce: Annotated[
@@ -124,6 +124,39 @@ class Network(_Section, frozen=True, kw_only=True):
             "`commonfab status` shows it.",
         ),
     ] = ()
+    bootstrap: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=16,
+            description="Nodes to begin with, dialled while few others are known. Anyone may run\n"
+            "one, and none is built in.",
+        ),
+    ] = ()
+    private_key_file: Annotated[
+        Text,
+        Meta(
+            description="The key of a private network: only nodes that have the same connect.\n"
+            "Make one with: commonfab network create"
+        ),
+    ] = ""
+    relay: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description="Relays, for nodes behind routers that let nobody in. auto: use those of\n"
+            "others where this node needs one, and be one, within limits, where the internet\n"
+            "reaches it; on: be one wherever it is; off: neither."
+        ),
+    ] = "auto"
+    budget_mb_a_day: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Megabytes a day, both ways, that a metered link may carry; 0: any. As\n"
+            "they are used up, news of the world is dropped first, then of the areas\n"
+            "around, then all. Orders and files go on.",
+        ),
+    ] = 0
     mdns: Annotated[
         bool, Meta(description="Find nodes in the local network, and be found there.")
     ] = False
@@ -142,6 +175,13 @@ class Network(_Section, frozen=True, kw_only=True):
             "not used.",
         ),
     ] = ()
+
+    @property
+    def psk(self) -> bytes | None:
+        """The 32 bytes of a private network's key, read from its file; None without one."""
+        if not self.private_key_file:
+            return None
+        return network_key.read(Path(self.private_key_file).expanduser())
 
 
 class Trade(_Section, frozen=True, kw_only=True):
@@ -380,7 +420,8 @@ def _check(settings: Settings, text: str, name: str) -> None:
                 raise UsageError(
                     f"{where}: {address} is not an address; one looks like /ip4/0.0.0.0/tcp/4411"
                 )
-    for setting, addresses in (("peers", network.peers), ("dht_peers", network.dht_peers)):
+    beginnings = (("peers", network.peers), ("dht_peers", network.dht_peers))
+    for setting, addresses in (*beginnings, ("bootstrap", network.bootstrap)):
         for address in addresses:
             _check_peer(address, config_text.at(("network", setting), text, name))
     for router in settings.ipfs.routers:

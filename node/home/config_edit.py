@@ -1,4 +1,4 @@
-"""Adds and removes machines in `commonfab.toml`, and leaves all else in it as it was.
+"""Changes machines and the network in `commonfab.toml`, and leaves all else in it as it was.
 
 The whole file is replaced at once, so that a power cut leaves the old one or the new one.
 """
@@ -42,6 +42,16 @@ def remove_machine(home: Home, machine_id: str) -> Machine:
         rest = settings.machines[:index] + settings.machines[index + 1 :]
         _write(home, config_text.remove_machine(text, index), rest)
         return settings.machines[index]
+
+
+def set_network(home: Home, setting: str, value: str | tuple[str, ...]) -> Settings:
+    """Write one setting of `[network]` and return them all; `UsageError` if it is none."""
+    with _editing(home):
+        text, _ = _read(home)
+        changed = config_text.set_value(text, "network", setting, value)
+        settings = config.parse(changed, str(home.config), {})
+        durable_file.replace(home.config, changed.encode())
+        return settings
 
 
 @contextmanager

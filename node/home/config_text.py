@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 import msgspec
 import tomlkit
 from msgspec import Struct, inspect, structs
-from tomlkit.items import AoT, InlineTable, Item
+from tomlkit.items import AoT, InlineTable, Item, Table
 
 from commonfab.protocol.errors import UsageError
 
@@ -197,4 +197,16 @@ def remove_machine(text: str, index: int) -> str:
     del machines[index]
     if not machines:
         document.remove("machine")
+    return tomlkit.dumps(document)
+
+
+def set_value(text: str, section: str, key: str, value: object) -> str:
+    """Return the file with one setting of a table as it is told; all else stays as it is."""
+    document = tomlkit.parse(text)
+    if section not in document:
+        document.add(tomlkit.nl())
+        document.add(section, tomlkit.table())
+    table = document[section]
+    assert isinstance(table, Table), "the file was read as settings before"
+    table[key] = _item(value)
     return tomlkit.dumps(document)

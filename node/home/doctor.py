@@ -8,7 +8,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,12 +17,14 @@ from typing import Literal
 import msgspec
 
 from commonfab.protocol.errors import CommonfabError
+from commonfab.protocol.limits import DAY_MS
 from commonfab.protocol.peer_id import peer_text
 
 from .. import clock
-from ..cli.words import count
+from ..cli.words import count, moment, size, text
 from ..control.answers import PeerLine, Status
 from ..control.client import Client, NoNode
+from ..keeping.answers import KeepingState
 from . import config, keys
 from .folder import Home, NodeRuns
 
@@ -30,9 +32,12 @@ Verdict = Literal["ok", "warn", "fail"]
 
 _DISK_FREE_WARN = 2 << 30
 _DISK_FREE_FAIL = 200 << 20
+_SCRUB_LATE_MS = 10 * DAY_MS
+"""A pass is due each week, and may take a day or two."""
 _YEARS = range(2025, 2100)
 """In which a clock can be right."""
 _PATIENCE_S = 10.0
+_PUT_ASIDE_SHOWN = 10
 _CORNERS = ("0 0 0", "9 0 0", "0 9 0", "0 0 9")
 _TETRAHEDRON = ((0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3))
 
@@ -182,7 +187,55 @@ def _node(home: Home, environment: Mapping[str, str]) -> Iterator[Finding]:
         return
     yield Finding("node", "ok", f"runs, with {count(len(status.machines), 'machine')}")
     yield from (Finding("node", "warn", warning) for warning in status.warnings)
+    yield _reach(status)
+    yield from _put_aside(status.put_aside)
+    client = Client(home, patience_s=_PATIENCE_S)
+    yield from of_keeping(client.ask("keeping", {}, KeepingState), status.started, status.now)
     yield from _peers(home, environment)
+
+
+def _reach(status: Status) -> Finding:
+    if status.reach == "open":
+        return Finding("reach", "ok", "others can dial this node")
+    if status.reach == "unknown":
+        return Finding("reach", "ok", "nobody has tried to dial this node yet")
+    if status.relays:
+        return Finding("reach", "ok", f"behind a router, through {count(status.relays, 'relay')}")
+    way_out = "connect to a peer that helps as a relay, or open a port and set announce"
+    return Finding("reach", "warn", "nobody who tried could dial this node", way_out)
+
+
+def of_keeping(state: KeepingState, started: int, now: int) -> Iterator[Finding]:
+    """Return what there is to say of what a node keeps, which has run since `started`."""
+    yield _scrub(state, started, now)
+    says = f"{size(state.here_bytes)} of {size(state.quota_bytes)}"
+    if state.here_bytes > state.quota_bytes:
+        way_out = "commonfab gc, commonfab drop, or a larger quota_gb in [storage]"
+        yield Finding("quota", "warn", says, way_out)
+    else:
+        yield Finding("quota", "ok", says)
+    says = f"{state.promised} made, {state.checked} of others checked"
+    if state.failing:
+        says += f", {len(state.failing)} failing: {text(state.failing[0])}"
+        yield Finding("promises", "warn", says, "find another holder; see commonfab replicas")
+    else:
+        yield Finding("promises", "ok", says)
+
+
+def _scrub(state: KeepingState, started: int, now: int) -> Finding:
+    if state.unmended:
+        says = f"{count(state.unmended, 'block')} damaged, and no connected peer has them"
+        return Finding("scrub", "warn", says, "connect to a peer with the design, or publish again")
+    late = now - max(state.scrub_started, started) > _SCRUB_LATE_MS
+    if state.scrub_ended:
+        says = f"all was read until {moment(state.scrub_ended, now)}"
+    elif state.scrub_started:
+        says = f"all is being read since {moment(state.scrub_started, now)}"
+    else:
+        says = "nothing was read yet"
+    if late:
+        return Finding("scrub", "warn", f"{says}; it is due each week", "commonfab scrub")
+    return Finding("scrub", "ok", says)
 
 
 def _peers(home: Home, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -226,14 +279,23 @@ def _records(home: Home) -> Iterator[Finding]:
     store = SqliteRecordStore(home.records, identify=identify)
     try:
         whole = sum(1 for _ in store.find())
-        damaged = len(store.quarantine())
+        aside = store.quarantine()
     finally:
         store.close()
+    damaged = sum(item.sender is None for item in aside)
     if damaged:
         way_out = "peers have others' records; of your own orders, ask those who had leases"
         yield Finding("records", "warn", f"{whole} whole, {damaged} damaged", way_out)
     else:
         yield Finding("records", "ok", f"{whole} whole")
+    yield from _put_aside([str(item) for item in aside if item.sender is not None])
+
+
+def _put_aside(bad: Sequence[str]) -> Iterator[Finding]:
+    """Tell of bad records that peers sent: they harm nothing."""
+    if bad:
+        yield Finding("quarantine", "ok", f"{count(len(bad), 'bad record')} of peers put aside")
+    yield from (Finding("quarantine", "ok", line) for line in bad[:_PUT_ASIDE_SHOWN])
 
 
 def _ports(listen: tuple[str, ...]) -> Iterator[Finding]:

@@ -8,6 +8,9 @@
     pictures/         of designs' parts, drawn when they were first looked at
     orders/           what the jobs of this node's machines need on the disk
     pins.log          which designs its operator wants kept, and when each was used
+    accepted          invitations that wait for their hosts; mode 0600
+    network.key       of the private network that the node is in, where there is one; mode 0600
+    marker            written anew at each start, to notice a home that was copied or put back
     lock              held by the daemon while it runs
     control.sock      where the daemon hears the command line; mode 0600
 
@@ -72,6 +75,18 @@ class Home:
         return self.path / "pins.log"
 
     @property
+    def accepted(self) -> Path:
+        return self.path / "accepted"
+
+    @property
+    def network_key(self) -> Path:
+        return self.path / "network.key"
+
+    @property
+    def marker(self) -> Path:
+        return self.path / "marker"
+
+    @property
     def lock_file(self) -> Path:
         return self.path / "lock"
 
@@ -81,7 +96,13 @@ class Home:
 
     @property
     def is_made(self) -> bool:
-        return self.config.exists()
+        try:
+            return self.config.exists()
+        except OSError as error:
+            raise UsageError(
+                f"{self}: cannot be looked into: {error.strerror}; run this as its owner,"
+                " or name another home with --home"
+            ) from error
 
     def __str__(self) -> str:
         return str(self.path)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from nacl.bindings import crypto_scalarmult
 from nacl.signing import SigningKey
 
 from commonfab.protocol.errors import ResourceError, UsageError
@@ -45,6 +46,11 @@ class NodeKey:
     def sign(self, text: bytes) -> bytes:
         """Return the 64-byte Ed25519 signature of `text`."""
         return self._signing.sign(text).signature
+
+    def agree(self, public: bytes) -> bytes:
+        """Return the 32-byte X25519 secret that this key shares with a public one, of which the
+        secret half is somewhere else. Raises `nacl.exceptions.CryptoError` for a bad one."""
+        return crypto_scalarmult(bytes(self._signing.to_curve25519_private_key()), public)
 
     def seed_for_transport(self) -> bytes:
         """Return the 32 secret bytes. For the transport alone, which hands them to libp2p."""

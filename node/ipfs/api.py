@@ -13,13 +13,13 @@ from msgspec import Struct
 
 from commonfab.protocol.errors import Malformed, ResourceError, UsageError
 from commonfab.protocol.records import Design
-from commonfab.storage import unixfs
 from commonfab.storage.cid import CID, DAG_PB
-from commonfab.storage.kubo import KuboAway, KuboRefused
-from commonfab.storage.kubo_blocks import KuboBlockStore, NotForKubo
-from commonfab.storage.kubo_fallback import BlocksWithKubo
-from commonfab.storage.kubo_move import Moved, move
+from commonfab.storage.kubo.blocks import KuboBlockStore, NotForKubo
+from commonfab.storage.kubo.fallback import BlocksWithKubo
+from commonfab.storage.kubo.move import Moved, move
+from commonfab.storage.kubo.rpc import KuboAway, KuboRefused
 from commonfab.storage.ports import BlockDamaged, BlockMissing, BlockStore
+from commonfab.storage.unixfs import unixfs
 
 from ..control.server import Progress
 from ..node import Node

@@ -9,6 +9,7 @@ import os
 import stat
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -92,9 +93,10 @@ class PinningService:
 
     async def find(self, root: CID) -> list[PinStatus]:
         """Return what was asked for of one tree."""
-        query = {"cid": str(root), "status": _ALL, "limit": str(PINS_MAX)}
+        names = [str(name) for name in root.versions()]
+        query = {"cid": ",".join(names), "status": _ALL, "limit": str(PINS_MAX)}
         found = self._read(await self._ask("GET", "/pins", params=query), _Listed).results
-        return [each for each in found if each.pin.cid == str(root)]
+        return [each for each in found if each.pin.cid in names]
 
     async def pins(self) -> tuple[int, list[PinStatus]]:
         """Return how many pins there are, and the newest `PINS_MAX` of them."""
@@ -103,14 +105,19 @@ class PinningService:
         return listed.count, listed.results[:PINS_MAX]
 
     async def _ask(self, method: str, path: str, **sent: Any) -> bytes:
-        ask = partial(self._ask_waiting, method, path, **sent)
+        is_over = Event()
+        ask = partial(self._ask_waiting, is_over, method, path, **sent)
+        # A limiter of its own: a thread that is left behind takes no other's place.
+        mine = trio.CapacityLimiter(1)
         try:
             with trio.fail_after(_ANSWER_S):
-                return await trio.to_thread.run_sync(ask, abandon_on_cancel=True)
+                return await trio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=mine)
         except trio.TooSlowError as error:
             raise ResourceError(f"{self.name}: no answer within {_ANSWER_S:.0f} s") from error
+        finally:
+            is_over.set()
 
-    def _ask_waiting(self, method: str, path: str, **sent: Any) -> bytes:
+    def _ask_waiting(self, is_over: Event, method: str, path: str, **sent: Any) -> bytes:
         # In a thread: httpx's asynchronous answers cannot be left before their end.
         import httpx  # Late: few nodes ask a service.
 
@@ -123,8 +130,10 @@ class PinningService:
                 httpx.Client(follow_redirects=False, trust_env=False, timeout=_ANSWER_S) as client,
                 client.stream(method, url, headers=headers, **sent) as answer,
             ):
-                for part in answer.iter_raw(16 * KIB):
+                for part in answer.iter_raw():
                     data += part
+                    if is_over.is_set():
+                        break  # Nobody waits any more.
                     if len(data) > _ANSWER_BYTES_MAX:
                         raise PeerError(f"{self.name}: an answer without end")
         except httpx.HTTPError as error:

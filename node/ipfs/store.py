@@ -5,9 +5,9 @@ from pathlib import Path
 import trio
 
 from commonfab.storage.blocks import DiskBlockStore
-from commonfab.storage.kubo import KuboRpc
-from commonfab.storage.kubo_blocks import KuboBlockStore
-from commonfab.storage.kubo_fallback import BlocksWithKubo
+from commonfab.storage.kubo.blocks import KuboBlockStore
+from commonfab.storage.kubo.fallback import BlocksWithKubo
+from commonfab.storage.kubo.rpc import KuboRpc
 
 from ..journal import Journal
 

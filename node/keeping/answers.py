@@ -50,6 +50,25 @@ class ScrubbedLine(Answer, frozen=True):
     """Damaged blocks that no connected peer has."""
 
 
+class KeepingState(Answer, frozen=True):
+    """How well this node keeps what it keeps."""
+
+    here_bytes: int
+    quota_bytes: int
+    scrub_started: int
+    """Of the last pass, or of the one under way; 0: there was none."""
+    scrub_ended: int
+    """0: it is under way."""
+    unmended: int
+    """Damaged blocks that no connected peer has."""
+    promised: int
+    """Trees that this node has promised to keep."""
+    checked: int
+    """Promises of others that this node checks."""
+    failing: list[str]
+    """Of these, what fails: each with its holder's name, and the tree's."""
+
+
 class HolderLine(Answer, frozen=True):
     node: str
     name: str

@@ -1,8 +1,9 @@
 """What the command line can ask about keeping: pins, collections, the scrub, copies."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Annotated
 
+import trio
 from msgspec import Meta, Struct
 
 from commonfab.protocol import replicas
@@ -21,6 +22,7 @@ from .answers import (
     CollectedLine,
     Dropped,
     HolderLine,
+    KeepingState,
     PinLine,
     ReplicasLine,
     ScrubbedLine,
@@ -77,7 +79,7 @@ class KeepingApi:
                 ) from error
         if params.promise:
             await node.replicas.promise(root, design.size_bytes, params.promise)
-        return self._pin(root)
+        return self._pins([root])[0]
 
     async def drop(self, params: Which, _progress: Progress) -> Dropped:
         """Take back the wish and the promise to keep a design."""
@@ -93,10 +95,10 @@ class KeepingApi:
         )
 
     async def pins(self, _params: Everything, _progress: Progress) -> list[PinLine]:
-        roots = self._node.keeping.reasons()
+        roots = list(self._node.keeping.reasons())
         for root in roots:
             await self._node.shelf.look(root)
-        return [self._pin(root) for root in roots]
+        return self._pins(roots)
 
     async def collect(self, params: Collect, _progress: Progress) -> CollectedLine:
         """Remove everything that no reason holds."""
@@ -132,14 +134,39 @@ class KeepingApi:
             unmended=len(node.keeping.damaged),
         )
 
+    async def state(self, _params: Everything, _progress: Progress) -> KeepingState:
+        """Tell how well this node keeps what it keeps."""
+        node = self._node
+        scrubbed = node.scrub.state()
+        standings = node.replicas.checks.standings()
+        return KeepingState(
+            here_bytes=await trio.to_thread.run_sync(node.blocks.size),
+            quota_bytes=node.keeping.quota_bytes,
+            scrub_started=scrubbed.started,
+            scrub_ended=scrubbed.ended,
+            unmended=len(node.keeping.damaged),
+            promised=len(node.library.replicas.by(node.me, clock.now())),
+            checked=len(standings),
+            failing=[self._failing(standing) for standing in standings if standing.is_failed],
+        )
+
+    def _failing(self, standing: Standing) -> str:
+        holder, root = NodeId(standing.holder), CID.from_bytes(standing.root)
+        name = self._node.library.name_of(holder) or peer_text(holder)
+        return f"{name}: {self._node.keeping.names().get(root) or root}"
+
     async def replicas(self, params: Which, _progress: Progress) -> list[ReplicasLine]:
         """Tell how many copies there are of a design, or of each that a reason holds here."""
         keeping = self._node.keeping
         if params.design:
             root, name = await self._root(params.design)
-            return [await self._replicas(root, name)]
-        names = keeping.names()
-        return [await self._replicas(root, names.get(root, "")) for root in keeping.reasons()]
+            why = keeping.reasons().get(root, ())
+            return [await self._replicas(root, name, why, self._places())]
+        names, places = keeping.names(), self._places()
+        return [
+            await self._replicas(root, names.get(root, ""), why, places)
+            for root, why in keeping.reasons().items()
+        ]
 
     async def _root(self, which: str) -> tuple[CID, str]:
         """Return the root that a name, id or CID stands for, and the design's name."""
@@ -150,30 +177,34 @@ class KeepingApi:
             return CID.from_bytes(design.root).as_v1(), design.name
         return root, self._node.keeping.names().get(root, "")
 
-    def _pin(self, root: CID) -> PinLine:
-        node, root = self._node, root.as_v1()
-        mine = [
-            promise.until
-            for promise in node.library.replicas.of(bytes(root), clock.now())
-            if promise.holder == node.me
-        ]
-        return PinLine(
-            root=str(root),
-            name=node.keeping.names().get(root, ""),
-            reasons=list(node.keeping.reasons().get(root, ())),
-            is_here=node.shelf.is_whole(root),
-            until=mine[0] if mine else 0,
-        )
-
-    async def _replicas(self, root: CID, name: str) -> ReplicasLine:
+    def _pins(self, roots: Iterable[CID]) -> list[PinLine]:
         node = self._node
-        why = node.keeping.reasons().get(root, ())
+        names, reasons = node.keeping.names(), node.keeping.reasons()
+        promises = node.library.replicas.by(node.me, clock.now())
+        until = {promise.root: promise.until for promise in promises}
+        return [
+            PinLine(
+                root=str(root),
+                name=names.get(root, ""),
+                reasons=list(reasons.get(root, ())),
+                is_here=node.shelf.is_whole(root),
+                until=until.get(bytes(root), 0),
+            )
+            for root in (root.as_v1() for root in roots)
+        ]
+
+    def _places(self) -> dict[NodeId, object]:
+        return {
+            holder: (workshop.place.lat_udeg, workshop.place.lon_udeg)
+            for holder, workshop in self._node.library.workshops.items()
+        }
+
+    async def _replicas(
+        self, root: CID, name: str, why: Collection[str], places: Mapping[NodeId, object]
+    ) -> ReplicasLine:
+        node = self._node
         is_mine = bool(why) and await node.shelf.look(root)
         found = node.replicas.conditions(root)
-        places = {
-            holder: (workshop.place.lat_udeg, workshop.place.lon_udeg)
-            for holder, workshop in node.library.workshops.items()
-        }
         conditions: dict[NodeId, Condition] = {p.holder: condition for p, _, condition in found}
         count = replicas.tally(conditions, places, node.me if is_mine else None)
         return ReplicasLine(

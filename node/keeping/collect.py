@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from commonfab.protocol.errors import Malformed
 from commonfab.protocol.ids import Timestamp
 from commonfab.protocol.limits import BLOCK_BYTES_MAX
-from commonfab.storage import dagpb, unixfs
 from commonfab.storage.cid import CID, DAG_PB
 from commonfab.storage.ports import BlockDamaged, BlockMissing, BlockStore
+from commonfab.storage.unixfs import dagpb, unixfs
 
 Delete = Callable[[CID], bool]
 """Deletes a block; returns False for one that somebody uses now, and leaves it."""

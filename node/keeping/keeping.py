@@ -6,15 +6,15 @@ Only wishes are stored here; the others follow from records and from what goes o
 """
 
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import trio
 
 from commonfab.protocol.errors import CommonfabError, ResourceError, UsageError
 from commonfab.protocol.ids import NodeId, RecordId
-from commonfab.protocol.lease_buyer import Buyer
-from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.owner import Owner
 from commonfab.protocol.records import Design, Record
 from commonfab.storage.cid import CID
 from commonfab.storage.pins import PinLog
@@ -82,6 +82,8 @@ class Keeping:
         self._waits: dict[CID, float] = {}
         self.damaged: set[CID] = set()
         """Blocks that were read as damaged, and are not here any more."""
+        self.wished_here: Callable[[], Iterable[CID]] = tuple[CID, ...]
+        """Returns the roots of trees that are here and kept for a wish (node/wishes)."""
         self.sidework: list[Callable[[], Awaitable[None]]] = []
         """Tasks that run beside the rounds: the scrub, the checks of promises."""
         shelf.on_use = self.note_use
@@ -104,7 +106,7 @@ class Keeping:
     def _each_reason(self) -> Iterator[tuple[CID, str]]:
         for root in self._mine:
             yield root, MINE
-        for root in self.pins.wishes():
+        for root in (*self.pins.wishes(), *self.wished_here()):
             yield root, WISHED
         for promise in self._library.replicas.by(self._me, clock.now()):
             yield CID.from_bytes(promise.root), PROMISED
@@ -138,6 +140,10 @@ class Keeping:
     async def drop(self, root: CID) -> bool:
         """Take a wish back; return whether there was one."""
         return await trio.to_thread.run_sync(self.pins.drop, root, limiter=self._disk)
+
+    async def is_here(self, root: CID) -> bool:
+        """Find out whether all of a tree is here."""
+        return await self._shelf.look(root)
 
     async def note_use(self, root: CID) -> None:
         """Remember that a tree is whole here and was used. A full disk only costs the memory."""

@@ -32,10 +32,10 @@ from commonfab.protocol.replicas import (
     Promise,
     Standing,
 )
-from commonfab.storage import unixfs
 from commonfab.storage.cid import CID
 from commonfab.storage.guarded import GuardedBlocks
 from commonfab.storage.ports import BlockDamaged, BlockMissing
+from commonfab.storage.unixfs import unixfs
 
 from .. import clock
 from ..announcing import Announcing
@@ -43,7 +43,7 @@ from ..journal import Journal
 from ..library import Library
 from ..network.frames import read_frame, write_frame
 from ..network.transport import Stream, Transport, opened
-from .keeping import Keeping
+from .keeping import WISHED, Keeping
 
 CHECK_S = 60
 """For one check of a promise: a few blocks."""
@@ -78,6 +78,7 @@ class Replicas:
         self._chance = chance()
         self._answering: set[NodeId] = set()
         self._reading = trio.CapacityLimiter(_ANSWERING_MAX)
+        self._promising = trio.Lock()
         self.checks = Checks(_load(library.note(_NOTE)))
         transport.serve(PROTOCOL, self._answer)
 
@@ -89,11 +90,30 @@ class Replicas:
 
     async def withdraw(self, root: CID) -> bool:
         """Take a promise back; return whether there was one."""
-        now, root = clock.now(), root.as_v1()
-        mine = [p for p in self._library.replicas.of(bytes(root), now) if p.holder == self._me]
-        for promise in mine:
-            await self._say(root, promise.size_bytes, promise.until, withdrawn=True)
-        return bool(mine)
+        async with self._promising:
+            promise = self._own_promise(root.as_v1())
+            if promise is not None:
+                await self._say(root.as_v1(), promise.size_bytes, promise.until, withdrawn=True)
+        return promise is not None
+
+    async def _renew(self) -> None:
+        """Promise anew what is half over, while it is wished for and all here."""
+        reasons = self._keeping.reasons()
+        now = clock.now()
+        for promise in self._library.replicas.by(self._me, now):
+            root = CID.from_bytes(promise.root)
+            until = replicas.renewed_until(promise, now)
+            if until is None or WISHED not in reasons.get(root, ()):
+                continue
+            if not await self._keeping.is_here(root):
+                continue
+            async with self._promising:
+                if self._own_promise(root) == promise:  # Else it was taken back just now.
+                    await self.promise(root, promise.size_bytes, until)
+
+    def _own_promise(self, root: CID) -> Promise | None:
+        promises = self._library.replicas.of(bytes(root), clock.now())
+        return next((promise for promise in promises if promise.holder == self._me), None)
 
     async def _say(self, root: CID, size_bytes: int, until: int, *, withdrawn: bool) -> None:
         body = Replica(
@@ -132,13 +152,19 @@ class Replicas:
     # Others' promises.
 
     async def run(self) -> None:
-        """Check promises of others about what this node cares for, until cancelled."""
+        """Renew this node's promises, and check those of others about what it cares for."""
         while True:
             await self.round()
             await trio.sleep(ROUND_MS / 1000)
 
     async def round(self) -> None:
-        """Check what is due, and raise or end the alarms."""
+        """Renew and check what is due, and raise or end the alarms."""
+        try:
+            await self._renew()
+        except CommonfabError as error:
+            self._journal.warn("promises", f"a promise could not be renewed: {error}")
+        else:
+            self._journal.clear("promises")
         now = clock.now()
         promises = self._cared_for()
         self.checks.keep_only(promises)
@@ -166,7 +192,7 @@ class Replicas:
             try:
                 outcome = await self._ask(promise)
             except PeerError as error:
-                self._journal.count_rejected(promise.holder, str(error))
+                self._journal.offend(promise.holder, str(error))
                 return "wrong"
             except CommonfabError:
                 return "silent"

@@ -8,10 +8,10 @@ from msgspec import structs
 from commonfab.protocol import records
 from commonfab.protocol.author import Head
 from commonfab.protocol.ids import Timestamp
-from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.lease.owner import Owner
+from commonfab.protocol.lease.slots import Quote, Reported
 from commonfab.protocol.limits import CAPACITY_TERM_MS_MAX
 from commonfab.protocol.records import Capacity, Request
-from commonfab.protocol.slots import Quote, Reported
 from commonfab.scheduler.quote import Quoter
 
 from ..home import config

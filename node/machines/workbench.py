@@ -9,7 +9,7 @@ import trio
 from commonfab.protocol import events
 from commonfab.protocol.errors import UsageError
 from commonfab.protocol.ids import NodeId
-from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.lease.owner import Owner
 from commonfab.protocol.records import Lease, Part, Record, Request
 
 from .. import clock

@@ -53,7 +53,7 @@ def check_outside(path: Path) -> str:
     try:
         status = os.lstat(path)
     except OSError as error:
-        raise MeshRefused(name, f"cannot be read: {error.strerror}", "check the path") from error
+        raise _unreadable(name, error) from error
     if stat.S_ISLNK(status.st_mode):
         raise MeshRefused(name, "is a symbolic link", "put the file itself there")
     if not stat.S_ISREG(status.st_mode):
@@ -63,9 +63,17 @@ def check_outside(path: Path) -> str:
     if status.st_size > FILE_BYTES_MAX:
         what = f"is {status.st_size / MIB:.1f} MiB; at most {FILE_BYTES_MAX // MIB} are taken"
         raise MeshRefused(name, what, f"{REDUCE}, or export it as binary STL")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise _unreadable(name, error) from error
     if ending == "stl":
         _check_stl(path, status.st_size)
     return ending
+
+
+def _unreadable(name: str, error: OSError) -> MeshRefused:
+    return MeshRefused(name, f"cannot be read: {error.strerror}", "check the path")
 
 
 def count_triangles(path: Path, ending: str) -> Bounds:

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import trio
-from libp2p.abc import IMuxedConn, INetConn, INetStream
+from libp2p.abc import IMuxedConn, INetConn, INetStream, ITransport
 from libp2p.custom_types import StreamHandlerFn
 from libp2p.exceptions import ParseError
 from libp2p.host.basic_host import BasicHost
@@ -41,16 +41,13 @@ from multiaddr import (  # type: ignore[import-untyped]  # it carries no types
 )
 
 from commonfab.protocol.errors import ResourceError
-from commonfab.protocol.limits import KIB
+from commonfab.protocol.limits import HANDSHAKE_S_MAX, NEGOTIATION_BYTES_MAX
 
 from .. import log
 from .libp2p_muxer import MuxedConnection, Muxers
-from .libp2p_tcp import Tcp
 from .yamux import INBOUND_STREAMS_MAX
 
 LIBP2P_VERSION = "0.8.1"
-NEGOTIATION_BYTES_MAX = KIB
-"""One line of multistream-select: the name of a protocol."""
 _CONNECTIONS_MAX = 512
 """Inbound and outbound; the door lets in at most half as many."""
 _DAEMON_RESTART_S = 1.0
@@ -176,16 +173,22 @@ class MendedSwarm(Swarm):
     """The library's swarm, with its entries guarded and its own initiative taken away."""
 
     def __init__(
-        self, me: ID, peerstore: PeerStore, upgrader: TransportUpgrader, tcp: Tcp, door: Door
+        self,
+        me: ID,
+        peerstore: PeerStore,
+        upgrader: TransportUpgrader,
+        dials: list[ITransport],
+        door: Door,
     ) -> None:
         # A dial is one attempt, in the time its caller gives it.
         super().__init__(
             me,
             peerstore,
             upgrader,
-            transports=[tcp],
+            transports=dials,
             retry_config=RetryConfig(max_retries=0),
             connection_config=ConnectionConfig(
+                inbound_upgrade_timeout=HANDSHAKE_S_MAX,
                 max_connections=_CONNECTIONS_MAX,
                 high_watermark=_CONNECTIONS_MAX,
                 min_connections=0,
@@ -232,14 +235,16 @@ class MendedSwarm(Swarm):
         The library gives none back, so that after 250 connections in its life a host refuses
         all others; and it counts no addresses, so that one can take all places.
         """
-        remote = read_write_closer.get_remote_address()
+        await self.take_in_raw(RawConnection(read_write_closer, initiator=False), maddr)
+
+    async def take_in_raw(self, raw: RawConnection, maddr: Multiaddr) -> None:
+        """Secure an inbound connection, however it came, and hold its place while it lasts."""
+        remote = raw.get_remote_address()
         if remote is None or not self._door.knock(remote[0]):
-            await read_write_closer.close()
+            await raw.close()
             return
         try:
-            muxed = await self.upgrade_inbound_raw_conn(
-                RawConnection(read_write_closer, initiator=False), maddr
-            )
+            muxed = await self.upgrade_inbound_raw_conn(raw, maddr)
         finally:
             self._door.knocked(remote[0])
         assert isinstance(muxed, MuxedConnection)

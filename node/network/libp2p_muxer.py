@@ -24,7 +24,13 @@ from multiaddr import (  # type: ignore[import-untyped]  # it carries no types
 )
 
 from commonfab.protocol.errors import Malformed
-from commonfab.protocol.limits import KIB, MIB
+from commonfab.protocol.limits import (
+    FRAMES_PER_S_MAX,
+    KIB,
+    MIB,
+    UNREAD_BYTES_MAX,
+    UNREAD_BYTES_PER_PEER_MAX,
+)
 
 from .. import log
 from .yamux import (
@@ -50,6 +56,34 @@ _SHUT_S_MAX = 1.0
 """How long those who must hear of a connection's end may take over it."""
 
 
+class Unread:
+    """What all connections of a node hold that has come and was not used yet.
+
+    One connection may hold `UNREAD_BYTES_PER_PEER_MAX`. Where all of them together hold too
+    much, the one that holds most of it ends: memory is bounded whatever the number of peers.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[MuxedConnection, int] = {}
+        self._total = 0
+
+    @property
+    def may_grow(self) -> bool:
+        """Tell whether there is so much room that windows may grow."""
+        return self._total < UNREAD_BYTES_MAX // 4
+
+    def count(self, connection: "MuxedConnection", held: int) -> None:
+        """Note what a connection holds now, and end one if it is too much."""
+        self._total += held - self._held.pop(connection, 0)
+        if held:
+            self._held[connection] = held
+        if held > UNREAD_BYTES_PER_PEER_MAX:
+            connection.cut("it sent more than anybody reads")
+        elif self._total > UNREAD_BYTES_MAX:
+            largest = max(self._held, key=self._held.__getitem__)
+            largest.cut("it held most of the memory for what is unread")
+
+
 class MuxedStream(IMuxedStream):
     """One stream of a `MuxedConnection`; the library's errors, for its own code reads it too."""
 
@@ -58,6 +92,12 @@ class MuxedStream(IMuxedStream):
         self.state = state
         self._connection = connection
         self.waiting = trio.lowlevel.ParkingLot()
+        self.held_bytes = 0
+        """What was read of it and is kept, for its message is unfinished."""
+
+    def hold(self, size: int) -> None:
+        self.held_bytes = size
+        self._connection.count_unread()
 
     async def read(self, n: int | None = None) -> bytes:
         """Return what has come, `n` bytes at most; raise `MuxedStreamEOF` at the end."""
@@ -128,7 +168,7 @@ class MuxedConnection(IMuxedConn):
     connection, each read costs a frame, and the task that reads waits for the one that writes.
     """
 
-    def __init__(self, conn: ISecureConn, peer_id: ID) -> None:
+    def __init__(self, conn: ISecureConn, peer_id: ID, unread: Unread | None = None) -> None:
         self.peer_id = peer_id
         self.secured_conn = conn
         self.event_started = trio.Event()
@@ -138,6 +178,9 @@ class MuxedConnection(IMuxedConn):
         self.heard_at = trio.current_time()
         """When the peer last sent anything."""
         self._session = Session(is_initiator=conn.is_initiator)
+        self._unread = unread or Unread()
+        self._frames_counted = 0
+        self._paid_until = self.heard_at - 1.0
         self._streams: dict[SessionStream, MuxedStream] = {}
         self._opened, self._accepted = trio.open_memory_channel[MuxedStream](INBOUND_STREAMS_MAX)
         self._scope = trio.CancelScope()
@@ -222,7 +265,9 @@ class MuxedConnection(IMuxedConn):
         await self._outbox_room.park()
 
     def read(self, state: SessionStream, bytes_max: int) -> bytes:
+        self._session.may_grow = self._unread.may_grow
         data = self._session.read(state, bytes_max)
+        self.count_unread()
         self._wake_sender()
         return data
 
@@ -251,7 +296,7 @@ class MuxedConnection(IMuxedConn):
     async def _receive_frames(self) -> None:
         while True:
             data = await self.secured_conn.read()
-            await trio.lowlevel.checkpoint()
+            await self._keep_pace()
             self.heard_at = trio.current_time()
             try:
                 has_gone = self._take_in(data)
@@ -262,6 +307,15 @@ class MuxedConnection(IMuxedConn):
                 return
             if has_gone or self.unsent_bytes > _OUTBOX_BYTES_MAX:
                 return
+
+    async def _keep_pace(self) -> None:
+        """Read no faster than frames may come: small ones cost as much as large ones."""
+        now = trio.current_time()
+        new = self._session.frames_received - self._frames_counted
+        self._frames_counted += new
+        # What is owed: the time that the frames so far should have taken, a second at most saved.
+        self._paid_until = max(self._paid_until, now - 1.0) + new / FRAMES_PER_S_MAX
+        await trio.sleep(max(0.0, self._paid_until - now))
 
     def _take_in(self, data: bytes) -> bool:
         """Pass on what came to the streams; tell whether the peer took leave."""
@@ -276,8 +330,20 @@ class MuxedConnection(IMuxedConn):
                     self._forget_if_over(state)
                 case _:
                     return True
+        self.count_unread()
         self._wake_sender()
         return False
+
+    def count_unread(self) -> None:
+        """Account for what came, or was read, or is kept of it."""
+        if not self.is_closed:
+            held = sum(stream.held_bytes for stream in self._streams.values())
+            self._unread.count(self, held + self._session.unread_bytes)
+
+    def cut(self, why: str) -> None:
+        """End the connection at once."""
+        log.info("peer_cut", peer=str(self.peer_id), why=why)
+        self._scope.cancel()
 
     async def _send_frames(self) -> None:
         # Alone in writing, and never cancelled but with the connection: a frame is sent
@@ -321,6 +387,7 @@ class MuxedConnection(IMuxedConn):
         if self.is_closed:
             return
         self.event_closed.set()
+        self._unread.count(self, 0)
         self._opened.close()
         for stream in self._streams.values():
             stream.waiting.unpark_all()
@@ -343,7 +410,8 @@ class Muxers(MuxerMultistream):
 
     def __init__(self) -> None:
         super().__init__({YAMUX: MuxedConnection})
+        self._unread = Unread()
 
     async def new_conn(self, conn: ISecureConn, peer_id: ID) -> IMuxedConn:
         await self._selector.select(conn, conn.is_initiator, self.negotiate_timeout)
-        return self._annotate_connection(MuxedConnection(conn, peer_id), conn, YAMUX)
+        return self._annotate_connection(MuxedConnection(conn, peer_id, self._unread), conn, YAMUX)

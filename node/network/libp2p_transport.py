@@ -3,15 +3,17 @@
 Importing this takes a second, for it imports libp2p, as only the modules named libp2p_* do.
 Whoever builds a transport imports it then, and not before.
 
-        run ── swarm, pubsub, router      shielded from a cancel, so that a stop can take leave
+        run ── swarm                      shielded from a cancel, so that a stop can take leave
             ── one watcher a link         pings a silent peer, drops it after three misses
             ── discovery by mDNS          if it is wanted
 
 What is wrong in the library, and mended or replaced, stands in libp2p_mends.py,
-libp2p_gossip.py, libp2p_tcp.py and libp2p_muxer.py.
+libp2p_tcp.py and libp2p_muxer.py.
 """
 
 import functools
+import math
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 import libp2p
@@ -25,13 +27,9 @@ from libp2p.peer.id import ID  # pyright: ignore[reportMissingTypeStubs]  # no _
 from libp2p.peer.peerstore import (  # pyright: ignore[reportMissingTypeStubs]  # the same
     PeerStore,
 )
-from libp2p.security.noise.exceptions import PeerIDMismatchesPubkey
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as Noise
 from libp2p.transport.upgrader import TransportUpgrader
-from multiaddr import (  # type: ignore[import-untyped]  # it carries no types
-    Multiaddr,  # pyright: ignore[reportMissingTypeStubs]
-)
 
 from commonfab.protocol.errors import (
     CommonfabError,
@@ -41,11 +39,16 @@ from commonfab.protocol.errors import (
     UsageError,
 )
 from commonfab.protocol.ids import NodeId
+from commonfab.protocol.limits import STREAM_IDLE_S_MAX, STREAM_S_MAX
+from commonfab.protocol.links.relay_wire import STOP
 from commonfab.protocol.peer_id import peer_bytes, peer_text, read_peer_bytes
 
 from .. import log
+from ..finding.addresses import Reach, reach_of
+from ..journal import Journal
 from .doorkeeper import Doorkeeper, DoorLimits
-from .libp2p_gossip import MendedGossipSub, MendedPubsub
+from .libp2p_circuit import Circuit
+from .libp2p_dialling import Dialling, parse_place
 from .libp2p_links import Libp2pStream, Links, wait_for_silence
 from .libp2p_mends import (
     MendedHost,
@@ -57,17 +60,20 @@ from .libp2p_mends import (
     survive,
 )
 from .libp2p_muxer import MuxedConnection
-from .libp2p_tcp import Tcp, host_and_port
+from .libp2p_tcp import Tcp
 from .mdns import Discovery, reachable_places
+from .punching import Punching
+from .reaching import Reaching
+from .relay_desk import RelayLimits
+from .relaying import Relaying, RelayMode, ask_for_circuit, is_circuit
 from .transport import (
     EVENTS_MAX,
     Handler,
     Link,
     LinkEvent,
+    Reachability,
     Stream,
-    Validator,
-    Verdict,
-    check_gossip_size,
+    StreamBroken,
     split_address,
 )
 
@@ -76,7 +82,6 @@ PING = "/ipfs/ping/1.0.0"
 _PING_BYTES = 32
 PING_EVERY_S = 15.0
 """A peer that has sent nothing for so long is pinged."""
-_CONNECT_S_MAX = 10.0
 _STOP_S_MAX = 2.0
 _TAKEN = "another program has it, or it is not this machine's; choose another in the configuration"
 
@@ -85,8 +90,8 @@ class Libp2pTransport:
     """See `transport.Transport`.
 
     `seed`: the 32 bytes of the node's private Ed25519 key. `listen`: multiaddrs without /p2p/…;
-    port 0 is any free one. `first_sequence`: more at each start than any number used before,
-    such as the clock's nanoseconds; gossip counts on from it.
+    port 0 is any free one. `announce`: where a router passes
+    connections on. `psk`: the 32 bytes of a private network's key.
     """
 
     def __init__(
@@ -95,8 +100,11 @@ class Libp2pTransport:
         listen: list[str],
         *,
         mdns: bool,
-        first_sequence: int,
+        relay: RelayMode = "auto",
+        announce: Sequence[str] = (),
+        psk: bytes | None = None,
         door_limits: DoorLimits | None = None,
+        relay_limits: RelayLimits | None = None,
         ping_every_s: float = PING_EVERY_S,
         events_max: int = EVENTS_MAX,
     ) -> None:
@@ -106,11 +114,11 @@ class Libp2pTransport:
         keys = create_new_key_pair(seed)
         self._id = ID.from_pubkey(keys.public_key)
         self._me = read_peer_bytes(self._id.to_bytes())
-        self._listen = [_parse_place(place) for place in listen]
+        self._listen = [parse_place(place) for place in listen]
         self._is_discovering = mdns
         self._ping_every_s = ping_every_s
         self._doorkeeper = Doorkeeper(door_limits or DoorLimits())
-        self._validators: dict[str, Validator] = {}
+        self._journal = Journal()
         self._dialling: dict[NodeId, trio.Event] = {}
         self._nursery: trio.Nursery | None = None
         self._services_scope = trio.CancelScope(shield=True)
@@ -118,16 +126,38 @@ class Libp2pTransport:
         peerstore = PeerStore()
         peerstore.add_key_pair(self._id, keys)
         noise = Noise(keys, noise_privkey=create_new_noise_key_pair().private_key)
-        self._tcp = Tcp()
-        self._swarm = MendedSwarm(
-            self._id, peerstore, TransportUpgrader({NOISE: noise}, {}), self._tcp, self
-        )
+        self._tcp = Tcp(psk)
+        upgrader = TransportUpgrader({NOISE: noise}, {})
+        circuit = Circuit(self._ask_for_circuit, psk)
+        self._swarm = MendedSwarm(self._id, peerstore, upgrader, [self._tcp, circuit], self)
+        self._dialler = Dialling(self._swarm, upgrader, self._tcp, circuit)
         self._host = MendedHost(self._swarm)
-        self._router = MendedGossipSub()
-        self._pubsub = MendedPubsub(self._host, self._router, self, first_sequence)
         self._links = Links(self._me, self._dialling, self._watch, events_max)
+        self._make_reaching(relay, announce, relay_limits or RelayLimits())
         self._swarm.register_notifee(self._links)
         self.serve(PING, _echo)
+
+    def _make_reaching(
+        self, relay: RelayMode, announce: Sequence[str], limits: RelayLimits
+    ) -> None:
+        self._addresses_changed: Callable[[], None] = lambda: None
+        self._reaching = Reaching(
+            self,
+            may_use_relays=relay != "off",
+            announced=announce,
+            told=lambda: self._addresses_changed(),
+        )
+        self._relaying = Relaying(
+            self,
+            lambda: relay == "on" or (relay == "auto" and self._reaching.reach == Reach.INTERNET),
+            limits,
+        )
+        self._punching = Punching(
+            self, lambda: [*self._reaching.observed(), *map(_place, self._own_addresses())]
+        )
+        self._tcp.dials_from_port = self._dials_from_port
+        self.serve(STOP, self._accept_circuit, is_lasting=True)
+        self._links.on_up, self._links.on_down = self._link_up, self._link_down
 
     @property
     def me(self) -> NodeId:
@@ -141,6 +171,7 @@ class Libp2pTransport:
             if failure is None:
                 if self._is_discovering:
                     nursery.start_soon(self._discover)
+                nursery.start_soon(self._reaching.run)
                 task_status.started()
                 try:
                     await trio.sleep_forever()
@@ -154,11 +185,7 @@ class Libp2pTransport:
     async def _run_services(self, *, task_status: trio.TaskStatus[ResourceError | None]) -> None:
         with self._services_scope:
             async with AsyncExitStack() as stack:
-                for service in (self._swarm, self._pubsub, self._router):
-                    await stack.enter_async_context(running(service))
-                stack.callback(self._pubsub.seen_messages.stop)
-                for topic in self._validators:
-                    await self._pubsub.subscribe(topic)
+                await stack.enter_async_context(running(self._swarm))
                 await self._swarm.listen(*self._listen)
                 if len(self._swarm.listeners) < len(self._listen):
                     task_status.started(self._why_not_listening())
@@ -181,8 +208,28 @@ class Libp2pTransport:
     # Links.
 
     def addresses(self) -> list[str]:
-        places = [str(place) for place in self._host.get_transport_addrs()]
-        return [f"{place}/p2p/{peer_text(self._me)}" for place in reachable_places(places)]
+        return [*self._own_addresses(), *self._reaching.addresses()]
+
+    def _own_addresses(self) -> list[str]:
+        places = reachable_places(self.listening())
+        return [f"{place}/p2p/{peer_text(self._me)}" for place in places]
+
+    def listening(self) -> list[str]:
+        listeners = self._swarm.listeners
+        found = (listeners[str(place)] for place in self._listen if str(place) in listeners)
+        return [str(place) for listener in found for place in listener.get_addrs()]
+
+    def when_addresses_change(self, tell: Callable[[], None]) -> None:
+        self._addresses_changed = tell
+
+    def reachability(self) -> Reachability:
+        desk = self._relaying.desk
+        return Reachability(
+            self._reaching.state,
+            self._reaching.relays(),
+            desk.reservations_count(trio.current_time()),
+            desk.bytes_carried,
+        )
 
     def links(self) -> list[Link]:
         return self._links.all()
@@ -192,33 +239,33 @@ class Libp2pTransport:
 
     async def connect(self, address: str) -> NodeId:
         place, peer = split_address(address)
-        maddr = _parse_place(place)
+        maddr = parse_place(place)
         if peer == self._me:
             raise UsageError(f"{address} is this node itself")
-        if self._doorkeeper.is_shunned(peer, trio.current_time()):
+        if self._journal.is_kept_out(peer):
             raise ResourceError(f"{peer_text(peer)} was shown out for what it sent; try later")
-        self._doorkeeper.know(peer, host_and_port(maddr)[0])
+        self._doorkeeper.know(peer, str(maddr).split("/")[2])
         while not self._links.is_up(peer):
             other = self._dialling.get(peer)
             if other is None:
-                await self._dial(maddr, peer, address)
+                await self._dial(address, peer)
                 break
             await other.wait()
         return peer
 
-    async def _dial(self, maddr: Multiaddr, peer: NodeId, address: str) -> None:
+    async def _dial(self, address: str, peer: NodeId) -> None:
         done = self._dialling[peer] = trio.Event()
         try:
-            with trio.fail_after(_CONNECT_S_MAX):
-                await self._swarm.dial_addr(maddr, ID(peer_bytes(peer)))
-        except trio.TooSlowError as error:
-            message = f"nobody answered at {address} within {_CONNECT_S_MAX:.0f} s"
-            raise ResourceError(message) from error
-        except BaseLibp2pError as error:
-            raise ResourceError(_why_not_connected(address, error)) from error
+            await self._dialler.dial(address)
         finally:
             del self._dialling[peer]
             done.set()
+
+    def know(self, peer: NodeId) -> None:
+        self._doorkeeper.know(peer, None)
+
+    def answer_to(self, journal: Journal) -> None:
+        self._journal = journal
 
     async def disconnect(self, peer: NodeId) -> None:
         async with trio.open_nursery() as nursery:
@@ -254,6 +301,46 @@ class Libp2pTransport:
         except ResourceError:
             await trio.sleep_forever()  # Until it is time to look whether anything came.
 
+    # Relays, and the way around them.
+
+    def _link_up(self, link: Link) -> None:
+        self._reaching.link_up(link)
+        if link.inbound and is_circuit(link.address) and self._nursery is not None:
+            self._nursery.start_soon(self._punching.lead, link)
+
+    def _link_down(self, peer: NodeId) -> None:
+        self._reaching.link_down(peer)
+        self._relaying.link_down(peer)
+
+    def _dials_from_port(self, host: str) -> bool:
+        """A node that is not reached dials the internet so that routers let answers in."""
+        is_far = reach_of(f"/{'ip6' if ':' in host else 'ip4'}/{host}/tcp/1") == Reach.INTERNET
+        return is_far and self._reaching.state != "open"
+
+    async def _ask_for_circuit(self, base: str, relay: NodeId, target: NodeId) -> Libp2pStream:
+        await self.connect(f"{base}/p2p/{peer_text(relay)}")
+        stream = await ask_for_circuit(self, relay, target)
+        assert isinstance(stream, Libp2pStream)
+        return stream
+
+    async def _accept_circuit(self, stream: Stream) -> None:
+        link = next((each for each in self.links() if each.peer == stream.peer), None)
+        if link is None or not self._reaching.relies_on(stream.peer):
+            raise ResourceError(f"{peer_text(stream.peer)} is no relay of this node")
+        await self._dialler.accept(stream, _place(link.address))
+
+    def is_direct(self, peer: NodeId) -> bool:
+        return self._links.is_direct(peer)
+
+    async def probe(self, address: str) -> bool:
+        return await self._dialler.probe(address)
+
+    async def dial_plainly(self, address: str) -> bool:
+        return await self._dialler.dial_plainly(address)
+
+    async def dial_at_once(self, address: str, *, as_dialler: bool) -> bool:
+        return await self._dialler.dial_at_once(address, as_dialler=as_dialler)
+
     async def _discover(self) -> None:
         async def meet(address: str) -> None:
             try:
@@ -275,17 +362,22 @@ class Libp2pTransport:
             raise ResourceError(f"{peer_text(peer)} opens no stream for {protocol}") from error
         return Libp2pStream(stream)
 
-    def serve(self, protocol: str, handler: Handler) -> None:
+    def serve(self, protocol: str, handler: Handler, *, is_lasting: bool = False) -> None:
         self._host.set_stream_handler(
-            TProtocol(protocol), functools.partial(self._handle, protocol, handler)
+            TProtocol(protocol), functools.partial(self._handle, protocol, handler, is_lasting)
         )
 
-    async def _handle(self, protocol: str, handler: Handler, net_stream: INetStream) -> None:
-        stream = Libp2pStream(net_stream)
+    async def _handle(
+        self, protocol: str, handler: Handler, is_lasting: bool, net_stream: INetStream
+    ) -> None:
+        stream = Libp2pStream(net_stream, math.inf if is_lasting else STREAM_IDLE_S_MAX)
         try:
-            await handler(stream)
-        except PeerError:
-            self.offend(ID(peer_bytes(stream.peer)))
+            with trio.fail_after(math.inf if is_lasting else STREAM_S_MAX):
+                await handler(stream)
+        except trio.TooSlowError as error:
+            raise StreamBroken(f"{protocol}: took too long") from error
+        except PeerError as error:
+            self._offend(stream.peer, str(error))
             raise
         except CommonfabError:
             raise
@@ -294,32 +386,10 @@ class Libp2pTransport:
             raise
         await stream.leave()
 
-    # Gossip.
-
-    def subscribe(self, topic: str, validator: Validator) -> None:
-        assert topic not in self._validators
-        self._validators[topic] = validator
-        if self._nursery is not None:
-            self._nursery.start_soon(survive, self._pubsub.subscribe, topic)
-
-    async def publish(self, topic: str, data: bytes) -> None:
-        check_gossip_size(topic, data)
-        await self._pubsub.publish(topic, data)
-
-    def judge(self, forwarder: ID, topic: str, data: bytes) -> Verdict:
-        """Answer for MendedPubsub."""
-        try:
-            return self._validators[topic](read_peer_bytes(forwarder.to_bytes()), data)
-        except Exception as error:  # A defect of ours, met by a message, costs the message only.
-            log.error("validator_failed", topic=topic, exc_info=error)
-            return "ignore"
-
-    def offend(self, peer: ID) -> None:
-        """Count an offence, and show the peer out at one too many."""
-        node = read_peer_bytes(peer.to_bytes())
-        if self._doorkeeper.offend(node, trio.current_time()) and self._nursery is not None:
-            log.info("peer_shunned", peer=peer_text(node))
-            self._nursery.start_soon(self.disconnect, node)
+    def _offend(self, peer: NodeId, why: str) -> None:
+        self._journal.offend(peer, why)
+        if self._journal.is_kept_out(peer) and self._nursery is not None:
+            self._nursery.start_soon(self.disconnect, peer)
 
     # What MendedSwarm asks at the door.
 
@@ -334,7 +404,9 @@ class Libp2pTransport:
             node = read_peer_bytes(peer.to_bytes())
         except Malformed:
             return False  # Another kind of key: no node of this network.
-        return node != self._me and self._doorkeeper.enter(node, address, trio.current_time())
+        if node == self._me or self._journal.is_kept_out(node):
+            return False
+        return self._doorkeeper.enter(node, address)
 
     def leave(self, address: str) -> None:
         self._doorkeeper.leave(address)
@@ -345,23 +417,5 @@ async def _echo(stream: Stream) -> None:
         await stream.write(data)
 
 
-def _parse_place(place: str) -> Multiaddr:
-    try:
-        maddr = Multiaddr(place)
-        host_and_port(maddr)
-    except (ValueError, BaseLibp2pError) as error:
-        raise UsageError(
-            f"{place!r:.120} is not an address for TCP; one looks like /ip4/192.0.2.7/tcp/4001"
-        ) from error
-    return maddr
-
-
-def _why_not_connected(address: str, error: BaseException) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, PeerIDMismatchesPubkey):
-            return f"{address}: another peer is there, not the one in the address"
-        if isinstance(cause, OSError):
-            return f"nobody answers at {address}: {cause}"
-        cause = cause.__cause__
-    return f"{address}: no connection ({error})"
+def _place(address: str) -> str:
+    return address.rpartition("/p2p/")[0]

@@ -1,12 +1,10 @@
 """The twin of `Libp2pTransport`: the same `Transport`, for nodes in one process and no sockets.
 
 It keeps the same promises (tests/contracts/test_transport.py) and nothing else of libp2p:
-messages are flooded instead of meshed, keys are believed instead of proven.
+keys are believed instead of proven.
 """
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from itertools import count
 
 import trio
@@ -16,7 +14,7 @@ from commonfab.protocol.ids import NodeId
 from commonfab.protocol.peer_id import peer_text
 
 from .. import log
-from .doorkeeper import Doorkeeper, DoorLimits
+from ..journal import Journal
 from .transport import (
     EVENTS_MAX,
     Handler,
@@ -24,26 +22,11 @@ from .transport import (
     LinkDown,
     LinkEvent,
     LinkUp,
+    Reachability,
     StreamBroken,
-    Validator,
-    check_gossip_size,
     split_address,
 )
 from .yamux import INBOUND_STREAMS_MAX, WINDOW_BYTES_FIRST
-
-_INBOX_MAX = 1024
-"""Gossiped messages that may wait at a node; one more is dropped."""
-_SEEN_MAX = 10_000
-"""Gossiped messages remembered as seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    forwarder: NodeId
-    topic: str
-    number: tuple[NodeId, int]
-    """Who published it, and which of theirs it is."""
-    data: bytes
 
 
 class MemoryNetwork:
@@ -125,6 +108,9 @@ class MemoryStream:
         assert not self._is_closed
         await self._outward.write(data)
 
+    def hold(self, size: int) -> None:
+        pass  # Nobody is hostile here.
+
     async def close(self) -> None:
         self._is_closed = True
         self._outward.end()
@@ -156,16 +142,12 @@ class MemoryTransport:
         self._me = me
         self._network = network
         self._place = network.new_place()
-        self._doorkeeper = Doorkeeper(DoorLimits())
+        self._journal = Journal()
         self._connections: dict[NodeId, _Connection] = {}
         self._handlers: dict[str, Handler] = {}
-        self._validators: dict[str, Validator] = {}
-        self._sequence = count()
-        self._seen: OrderedDict[tuple[NodeId, int], None] = OrderedDict()
         self._nursery: trio.Nursery | None = None
         self._send_event: trio.MemorySendChannel[LinkEvent] | None = None
         self._events: trio.MemoryReceiveChannel[LinkEvent] | None = None
-        self._send_message, self._messages = trio.open_memory_channel[_Message](_INBOX_MAX)
 
     @property
     def me(self) -> NodeId:
@@ -175,7 +157,6 @@ class MemoryTransport:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self._network.running[self._place] = self
-            nursery.start_soon(self._hear)
             task_status.started()
             try:
                 await trio.sleep_forever()
@@ -188,6 +169,12 @@ class MemoryTransport:
 
     def addresses(self) -> list[str]:
         return [f"{self._place}/p2p/{peer_text(self._me)}"]
+
+    def reachability(self) -> Reachability:
+        return Reachability("open")
+
+    def when_addresses_change(self, tell: Callable[[], None]) -> None:
+        pass  # They never do.
 
     def links(self) -> list[Link]:
         return [connection.link for connection in self._connections.values()]
@@ -209,12 +196,12 @@ class MemoryTransport:
             raise ResourceError(f"nobody answers at {address}")
         if other.me != peer:
             raise ResourceError(f"{address}: another peer is there, not the one in the address")
-        now = trio.current_time()
-        if self._doorkeeper.is_shunned(peer, now) or other._doorkeeper.is_shunned(self._me, now):
+        if self._journal.is_kept_out(peer) or other._journal.is_kept_out(self._me):
             raise ResourceError(f"{peer_text(peer)} was shown out for what it sent; try later")
         if not (self._has_room() and other._has_room()):
             raise ResourceError(f"{address}: no place for another link")
-        other._add(Link(self._me, self.addresses()[0], inbound=True), self)
+        here = f"{self._place}/p2p/{peer_text(self._me)}"
+        other._add(Link(self._me, here, inbound=True), self)
         self._add(Link(peer, address, inbound=False), other)
         return peer
 
@@ -230,6 +217,12 @@ class MemoryTransport:
     def _emit(self, event: LinkEvent) -> None:
         if self._send_event is not None:
             self._send_event.send_nowait(event)
+
+    def know(self, peer: NodeId) -> None:
+        pass  # There is no crowd at the door.
+
+    def answer_to(self, journal: Journal) -> None:
+        self._journal = journal
 
     async def disconnect(self, peer: NodeId) -> None:
         self._hang_up(peer)
@@ -258,7 +251,7 @@ class MemoryTransport:
         connection.streams.add(stream)
         return stream
 
-    def serve(self, protocol: str, handler: Handler) -> None:
+    def serve(self, protocol: str, handler: Handler, *, is_lasting: bool = False) -> None:
         self._handlers[protocol] = handler
 
     def _take(self, peer: NodeId, protocol: str, stream: MemoryStream) -> bool:
@@ -281,8 +274,8 @@ class MemoryTransport:
     ) -> None:
         try:
             await handler(stream)
-        except PeerError:
-            self._offend(stream.peer)
+        except PeerError as error:
+            self._offend(stream.peer, str(error))
             stream.destroy()
         except ResourceError:
             stream.destroy()
@@ -298,49 +291,7 @@ class MemoryTransport:
             connection.streams.discard(stream)
             connection.inbound_count -= 1
 
-    # Gossip.
-
-    def subscribe(self, topic: str, validator: Validator) -> None:
-        assert topic not in self._validators
-        self._validators[topic] = validator
-
-    async def publish(self, topic: str, data: bytes) -> None:
-        check_gossip_size(topic, data)
-        await trio.lowlevel.checkpoint()
-        message = _Message(self._me, topic, number=(self._me, next(self._sequence)), data=data)
-        self._remember(message)
-        self._tell(message)
-
-    def _tell(self, message: _Message) -> None:
-        for peer, connection in self._connections.items():
-            if peer != message.forwarder and message.topic in connection.other._validators:
-                try:
-                    connection.other._send_message.send_nowait(replace(message, forwarder=self._me))
-                except trio.WouldBlock:
-                    log.debug("message_dropped", topic=message.topic)
-
-    async def _hear(self) -> None:
-        async for message in self._messages:
-            if message.number not in self._seen:
-                self._remember(message)
-                self._judge(message)
-
-    def _judge(self, message: _Message) -> None:
-        try:
-            verdict = self._validators[message.topic](message.forwarder, message.data)
-        except Exception as error:
-            log.error("validator_failed", topic=message.topic, exc_info=error)
-            return
-        if verdict == "accept":
-            self._tell(message)
-        elif verdict == "reject":
-            self._offend(message.forwarder)
-
-    def _remember(self, message: _Message) -> None:
-        self._seen[message.number] = None
-        if len(self._seen) > _SEEN_MAX:
-            self._seen.popitem(last=False)
-
-    def _offend(self, peer: NodeId) -> None:
-        if self._doorkeeper.offend(peer, trio.current_time()):
+    def _offend(self, peer: NodeId, why: str) -> None:
+        self._journal.offend(peer, why)
+        if self._journal.is_kept_out(peer):
             self._hang_up(peer)

@@ -13,16 +13,12 @@ import trio
 
 from commonfab.protocol.errors import ResourceError, UsageError
 from commonfab.protocol.ids import NodeId
-from commonfab.protocol.limits import ENVELOPE_BYTES_MAX
 from commonfab.protocol.peer_id import parse_peer
 
-GOSSIP_BYTES_MAX = ENVELOPE_BYTES_MAX
-"""One gossiped message: a sealed record."""
+from ..journal import Journal
+
 EVENTS_MAX = 1024
 """Link events that may wait to be read."""
-
-Verdict = Literal["accept", "ignore", "reject"]
-"""Accept passes a message on; ignore and reject drop it, and only reject costs the forwarder."""
 
 
 class StreamBroken(ResourceError):
@@ -38,6 +34,23 @@ class Link:
     """The multiaddr at which it was reached or from which it came."""
     inbound: bool
     """The peer dialled. Where both did at once, it is so at one end at most."""
+
+
+ReachState = Literal["unknown", "open", "hidden"]
+"""Others can dial this node; or nobody who tried could, as behind most routers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reachability:
+    """How others reach this node, as far as they have said."""
+
+    state: ReachState
+    relays: tuple[NodeId, ...] = ()
+    """Peers through which it can be reached."""
+    helped: int = 0
+    """Peers that are reached through this node."""
+    carried_bytes: int = 0
+    """What this node has carried for them since it started, both ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,13 @@ class Stream(Protocol):
         """Send all of it, no faster than the other side reads."""
         ...
 
+    def hold(self, size: int) -> None:
+        """Say that so many of the bytes that were read are kept, as their message is unfinished.
+
+        They count with what nobody has read: a peer whose unread bytes are too many is cut off.
+        """
+        ...
+
     async def close(self) -> None:
         """Say that nothing more will be written; the other side may go on."""
         ...
@@ -84,22 +104,16 @@ class Stream(Protocol):
 Handler = Callable[[Stream], Awaitable[None]]
 """Serves one inbound stream, which is closed when it returns.
 
-Whatever it raises resets that stream and harms nothing else. A peer may have 64 streams open
-at a time; one more is reset.
-"""
-
-Validator = Callable[[NodeId, bytes], Verdict]
-"""Judges one gossiped message, given the peer that forwarded it and its bytes.
-
-It is the only way in which a message arrives; what this node publishes does not pass it.
-One that raises has ignored the message.
+Whatever it raises resets that stream and harms nothing else; a `PeerError` counts as an
+offence of the peer, so whoever raises one there does not count it too. A peer may have 64
+streams open at a time; one more is reset.
 """
 
 
 class Transport(Protocol):
-    """Connections, streams and gossip.
+    """Connections and streams.
 
-    `serve` and `subscribe` may be called before `run`; the others need it to be running.
+    `serve` may be called before `run`; the others need it to be running.
     """
 
     @property
@@ -111,6 +125,12 @@ class Transport(Protocol):
 
     def addresses(self) -> list[str]:
         """Return the full multiaddrs (with /p2p/…) at which others reach this node."""
+        ...
+
+    def reachability(self) -> Reachability: ...
+
+    def when_addresses_change(self, tell: Callable[[], None]) -> None:
+        """Have somebody told whenever `addresses` has become another."""
         ...
 
     def links(self) -> list[Link]: ...
@@ -127,8 +147,16 @@ class Transport(Protocol):
         """Dial a full multiaddr and return the peer there, at once if it is connected already.
 
         Raises `UsageError` if it is no such address or this node's own, `ResourceError` if
-        within 10 s nobody answers there or somebody else does.
+        within 10 s nobody answers there or somebody else does, or if the peer is kept out.
         """
+        ...
+
+    def know(self, peer: NodeId) -> None:
+        """Give a peer one of the places at the door that strangers cannot take."""
+        ...
+
+    def answer_to(self, journal: Journal) -> None:
+        """Count in a node's journal who breaks the rules, and keep out whom that keeps out."""
         ...
 
     async def disconnect(self, peer: NodeId) -> None:
@@ -139,16 +167,11 @@ class Transport(Protocol):
         """Open a stream to a connected peer; `ResourceError` if it cannot be had."""
         ...
 
-    def serve(self, protocol: str, handler: Handler) -> None: ...
+    def serve(self, protocol: str, handler: Handler, *, is_lasting: bool = False) -> None:
+        """Answer the streams that peers open for a protocol.
 
-    def subscribe(self, topic: str, validator: Validator) -> None:
-        """Take part in a topic. The validator also is where messages arrive."""
-        ...
-
-    async def publish(self, topic: str, data: bytes) -> None:
-        """Tell a topic's peers, once, with no promise that anybody hears it.
-
-        Raises `UsageError` for more than `GOSSIP_BYTES_MAX`.
+        An exchange ends by `STREAM_S_MAX`, and where no byte moves by `STREAM_IDLE_S_MAX`. A stream
+        that is there to last is its handler's to end.
         """
         ...
 
@@ -177,11 +200,3 @@ def split_address(address: str) -> tuple[str, NodeId]:
     if not marker or not place:
         raise UsageError(f"{address:.120}: no peer in it; an address ends in /p2p/ and a peer id")
     return place, parse_peer(peer)
-
-
-def check_gossip_size(topic: str, data: bytes) -> None:
-    """Raise `UsageError` if a message is too long to be gossiped."""
-    if len(data) > GOSSIP_BYTES_MAX:
-        raise UsageError(
-            f"{topic}: a message of {len(data)} bytes; at most {GOSSIP_BYTES_MAX} are gossiped"
-        )

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from struct import Struct
 
 from commonfab.protocol.errors import Malformed, ResourceError
-from commonfab.protocol.limits import KIB, MIB
+from commonfab.protocol.limits import KIB, MIB, STREAMS_PER_PEER_MAX
 
 WINDOW_BYTES_FIRST = 256 * KIB
 """What each side may send on a new stream before the other has read any; the spec fixes it."""
@@ -28,7 +28,7 @@ PAYLOAD_BYTES_MAX = 65_000
 """Bytes in one data frame; with its header it fits one Noise message of 65,519 bytes."""
 BATCH_BYTES_MAX = 65_519
 """How much `take` hands out at once."""
-INBOUND_STREAMS_MAX = 64
+INBOUND_STREAMS_MAX = STREAMS_PER_PEER_MAX
 """Streams that the peer may have open at a time; the next is answered with a reset."""
 OUTBOUND_STREAMS_MAX = 256
 """Streams of ours at a time: what other implementations let wait to be accepted."""
@@ -96,6 +96,14 @@ class Session:
         self._payload_stream: SessionStream | None = None
         self._payload_flags = 0
         self.outbox_bytes = 0
+        self.frames_received = 0
+        self.may_grow = True
+        """Whether the windows of streams that are read may become larger than at first."""
+
+    @property
+    def unread_bytes(self) -> int:
+        """What has come and nobody has read yet."""
+        return sum(len(stream.buffer) for stream in self._streams.values())
 
     def streams_count(self, *, ours: bool) -> int:
         return sum(stream.is_ours == ours for stream in self._streams.values())
@@ -203,6 +211,7 @@ class Session:
         return view[len(part) :]
 
     def _receive_header(self, header: bytes, events: list[SessionEvent]) -> None:
+        self.frames_received += 1
         version, kind, flags, stream_id, value = _HEADER.unpack(header)
         if version != 0 or kind > _GO_AWAY or flags > _SYN | _ACK | _FIN | _RST:
             raise Malformed(f"not a Yamux frame: {header.hex()}")
@@ -278,7 +287,8 @@ class Session:
             return
         unused = stream.credit + len(stream.buffer)
         if stream.window - unused >= stream.window // 2:
-            stream.window = WINDOW_BYTES_GROWN
+            if self.may_grow:
+                stream.window = WINDOW_BYTES_GROWN
             more = stream.window - unused
             stream.credit += more
             self._put(_WINDOW, 0, stream.stream_id, more)

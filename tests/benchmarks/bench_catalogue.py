@@ -22,9 +22,9 @@ from commonfab.protocol.envelope import identify
 from commonfab.protocol.errors import CommonfabError
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.protocol.records import Design, Record
-from commonfab.storage.catalogue import Catalogue
-from commonfab.storage.catalogue_entry import Entry
-from commonfab.storage.catalogue_query import Query, fold
+from commonfab.storage.catalogue.catalogue import Catalogue
+from commonfab.storage.catalogue.entry import Entry
+from commonfab.storage.catalogue.query import Query, fold
 from commonfab.storage.ports import StoredRecord
 from commonfab.storage.records import SqliteRecordStore
 from tests.builders import a_design, a_part, body_of

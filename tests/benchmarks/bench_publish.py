@@ -21,7 +21,7 @@ from pathlib import Path
 from time import perf_counter
 
 from commonfab.storage.blocks import DiskBlockStore
-from commonfab.storage.unixfs import add_tree
+from commonfab.storage.unixfs.unixfs import add_tree
 from tests.peers import PEERS
 
 FILE_BYTES = 1 << 30

@@ -16,7 +16,7 @@ from commonfab.storage.cid import CID
 from commonfab.storage.memory import MemoryBlockStore
 from commonfab.storage.ports import StoredRecord
 from commonfab.storage.records import SqliteRecordStore
-from commonfab.storage.unixfs import DEFAULT_PROFILE, PROFILES, add_file, read_file
+from commonfab.storage.unixfs.unixfs import DEFAULT_PROFILE, PROFILES, add_file, read_file
 
 FILE_BYTES = 96 * 1024**2
 RECORDS = 20_000

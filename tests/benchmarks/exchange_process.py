@@ -14,14 +14,14 @@ import trio
 
 from commonfab.node.exchange.bitswap import Bitswap
 from commonfab.node.network.libp2p_transport import Libp2pTransport
-from commonfab.storage import folders
 from commonfab.storage.blocks import DiskBlockStore
 from commonfab.storage.cid import CID
+from commonfab.storage.unixfs import folders
 
 
 async def main(folder: Path) -> None:
     here = ["/ip4/127.0.0.1/tcp/0"]
-    transport = Libp2pTransport(os.urandom(32), here, mdns=False, first_sequence=1)
+    transport = Libp2pTransport(os.urandom(32), here, mdns=False)
     store = DiskBlockStore(folder)
     bitswap = Bitswap(transport, store)
     async with trio.open_nursery() as nursery:

@@ -15,7 +15,7 @@ from commonfab.protocol.admission import Place
 from commonfab.protocol.errors import Malformed
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.storage.memory import MemoryRecordStore
-from commonfab.storage.ports import Mark, Proof, Quarantined, RecordStore, StoredRecord
+from commonfab.storage.ports import Mark, Outline, Proof, Quarantined, RecordStore, StoredRecord
 from commonfab.storage.records import SqliteRecordStore
 
 ALICE, BOB = NodeId(b"A" * 32), NodeId(b"B" * 32)
@@ -225,7 +225,7 @@ def test_the_first_proof_for_a_place_stays(store: RecordStore) -> None:
 
 def test_quarantine_keeps_the_newest_under_each_id(store: RecordStore) -> None:
     one = Quarantined(RecordId(b"1" * 32), "torn", b"bytes")
-    two = Quarantined(RecordId(b"2" * 32), "forged", b"")
+    two = Quarantined(RecordId(b"2" * 32), "forged", b"", sender=BOB)
 
     for item in (two, replace(one, reason="older"), one):
         store.put_quarantine(item)
@@ -295,11 +295,12 @@ TestTwins = _AgainstEachOther.TestCase
 TestTwins.settings = settings(max_examples=20, stateful_step_count=12, deadline=None)
 
 
-def test_the_places_of_a_kind_are_those_of_its_records(store: RecordStore) -> None:
+def test_the_outlines_of_a_kind_are_those_of_its_records_by_time(store: RecordStore) -> None:
     design = a_record(at=1000, kind="design", stream="design/x", seq=1)
     bobs = a_record(at=2000, kind="design", stream="design/y", seq=7, author=BOB)
     store.put_many([bobs, design, a_record(at=500, kind="workshop", stream="workshop", seq=1)])
 
-    assert store.places("design") == [
-        Place(row.author, row.stream, row.seq, row.id) for row in (design, bobs)
+    assert store.outlines("design") == [
+        Outline(Place(row.author, row.stream, row.seq, row.id), row.at, len(row.data))
+        for row in (design, bobs)
     ]

@@ -2,13 +2,17 @@
 in memory alike.
 """
 
+from contextlib import suppress
+
 import pytest
 import trio
 
+from commonfab.node.journal import Journal
 from commonfab.node.network.transport import (
     LinkDown,
     Stream,
     StreamBroken,
+    Transport,
     opened,
     split_address,
 )
@@ -16,6 +20,7 @@ from commonfab.protocol.errors import Malformed, ResourceError, UsageError
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.limits import KIB, MIB
 from commonfab.protocol.peer_id import peer_text
+from commonfab.protocol.standing.offences import BOUND
 from tests.contracts.town import (
     ECHO,
     PATIENCE_S,
@@ -395,18 +400,55 @@ async def test_a_peer_has_so_many_streams_at_a_time_and_no_more(town: Town) -> N
     await alice.open(bob.me, ECHO)
 
 
-async def test_one_who_keeps_breaking_a_protocol_is_shown_out(town: Town) -> None:
-    async def complain(stream: Stream) -> None:
-        await stream.read(1)
-        raise Malformed("not a request")
+async def complain(stream: Stream) -> None:
+    await stream.read(1)
+    raise Malformed("not a request")
 
+
+async def test_one_who_keeps_breaking_a_protocol_is_shown_out(town: Town) -> None:
     eve, bob = await town.node(), await town.node(lambda node: node.serve("/ask/1", complain))
     await link(eve, bob)
 
-    for _ in range(21):
-        stream = await eve.open(bob.me, "/ask/1")
-        await stream.write(b"?")
-        with pytest.raises(StreamBroken):
-            await stream.read(1)
+    with suppress(ResourceError):  # The last one may find the link gone already.
+        for _ in range(int(BOUND) + 1):
+            stream = await eve.open(bob.me, "/ask/1")
+            await stream.write(b"?")
+            with pytest.raises(StreamBroken):
+                await stream.read(1)
 
     assert await next_event(bob) == LinkDown(eve.me)
+
+
+async def test_offences_count_in_the_journal_of_the_node(town: Town) -> None:
+    journal = Journal()
+
+    def prepare(node: Transport) -> None:
+        node.answer_to(journal)
+        node.serve("/ask/1", complain)
+
+    eve, bob = await town.node(), await town.node(prepare)
+    await link(eve, bob)
+    stream = await eve.open(bob.me, "/ask/1")
+    await stream.write(b"?")
+    with pytest.raises(StreamBroken):
+        await stream.read(1)
+
+    assert journal.offences.last(eve.me) == "not a request"
+    assert journal.rejected(eve.me) == 1
+
+
+async def test_whom_the_journal_keeps_out_comes_in_no_more_and_is_not_dialled(town: Town) -> None:
+    journal = Journal()
+    eve, bob = await town.node(), await town.node(lambda node: node.answer_to(journal))
+    journal.offend(eve.me, "garbage", BOUND)
+
+    with suppress(ResourceError):
+        await eve.connect(bob.addresses()[0])
+    with pytest.raises(ResourceError):
+        await eve.open(bob.me, ECHO)
+    with pytest.raises(ResourceError, match="shown out"):
+        await bob.connect(eve.addresses()[0])
+
+    assert not bob.links()
+    with pytest.raises(trio.WouldBlock):
+        bob.events().receive_nowait()

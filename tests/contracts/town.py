@@ -1,6 +1,5 @@
 """Nodes for the contract of `Transport`: a few in one process, of either kind."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -61,7 +60,7 @@ def makers() -> dict[str, Callable[[], Transport]]:
     def make_libp2p() -> Transport:
         seed = next(numbers).to_bytes(32, "big")
         here = ["/ip4/127.0.0.1/tcp/0"]
-        return Libp2pTransport(seed, here, mdns=False, first_sequence=time.time_ns())
+        return Libp2pTransport(seed, here, mdns=False)
 
     return {"memory": make_memory, "libp2p": make_libp2p}
 

@@ -11,19 +11,20 @@ from commonfab.node import clock
 from commonfab.node.driver import Driver
 from commonfab.node.journal import Journal
 from commonfab.node.library import Library
-from commonfab.protocol.admission import Admission
+from commonfab.protocol.admission import Accept, Admission
 from commonfab.protocol.author import Author
+from commonfab.protocol.errors import ResourceError
 from commonfab.protocol.ids import NodeId, Timestamp
-from commonfab.protocol.lease_buyer import Buyer
-from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.owner import Owner
+from commonfab.protocol.lease.slots import Quote
 from commonfab.protocol.peer import Peer
 from commonfab.protocol.records import Design, Offer, Order, Record, Request
-from commonfab.protocol.slots import Quote
 from commonfab.scheduler.placement import Planner
 from commonfab.storage.memory import MemoryRecordStore
 from commonfab.storage.ports import StoredRecord, StoreFull
 from tests.builders import a_design, a_request
-from tests.protocol.signers import ALICE, BOB
+from tests.protocol.signers import ALICE, BOB, CAROL, Person
 
 
 class FillingStore(MemoryRecordStore):
@@ -32,10 +33,12 @@ class FillingStore(MemoryRecordStore):
     def __init__(self) -> None:
         super().__init__()
         self.is_full = False
+        self.commits = 0
 
     def put_many(self, rows: Iterable[StoredRecord]) -> list[StoredRecord]:
         if self.is_full:
             raise StoreFull("records.sqlite")
+        self.commits += 1
         return super().put_many(rows)
 
 
@@ -174,3 +177,44 @@ async def test_a_forged_record_is_counted_against_who_sent_it() -> None:
 
         assert bob.journal.rejected(ALICE.node) == 1
         assert len(bob.library) == 0
+
+
+def gossip(bench: Bench, count: int, by: Person = ALICE) -> list[Record]:
+    """Let so many records come by gossip, all before the first is kept."""
+    told = [a_design(by, seq=seq, name=f"{seq}") for seq in range(1, count + 1)]
+    for record in told:
+        assert isinstance(bench.driver.judge_public(record.data), Accept)
+    return told
+
+
+async def test_a_flood_of_gossip_is_kept_together_and_holds_up_nobody() -> None:
+    async with a_driver() as bench:
+        told = gossip(bench, 100)
+        own = a_design(BOB, seq=1)
+        await bench.driver.keep(own)
+
+        assert bench.hands.kept_records == [*told, own]
+        assert bench.store.commits <= 2
+
+
+async def test_what_waits_behind_gossip_comes_in_its_turn() -> None:
+    async with a_driver() as bench:
+        told, request = gossip(bench, 10), a_new_request()
+        bench.driver.receive_later(request.data)
+        later, own = gossip(bench, 10, by=CAROL), a_design(BOB, seq=1)
+        await bench.driver.keep(own)
+
+        kept = [record for record in bench.hands.kept_records if record.kind != "offer"]
+        assert kept == [*told, request, *later, own]
+        assert len(bench.offers()) == 1
+
+
+async def test_when_the_disk_is_full_all_that_was_to_be_kept_together_may_come_again() -> None:
+    async with a_driver() as bench:
+        bench.store.is_full = True
+        told = gossip(bench, 10)
+        with pytest.raises(ResourceError):
+            await bench.driver.keep(a_design(BOB, seq=1))
+        bench.store.is_full = False
+
+        assert await bench.driver.receive(ALICE.node, [r.data for r in told]) == len(told)

@@ -1,24 +1,31 @@
 """Whole nodes together: what one says, the others know, and what is ordered is made."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import trio
 
-from commonfab.node.announcing import TOPIC
+from commonfab.node import clock
 from commonfab.node.designs import publishing
 from commonfab.node.network.frames import write_frame
-from commonfab.node.network.memory_transport import MemoryNetwork
-from commonfab.node.network.transport import opened
+from commonfab.node.network.memory_transport import MemoryNetwork, MemoryTransport
+from commonfab.node.network.transport import StreamBroken, opened
 from commonfab.node.node import Node
 from commonfab.node.post import PROTOCOL as LETTERS
-from commonfab.protocol import records, sync
-from commonfab.protocol.attempts import OrderState
+from commonfab.protocol import records
+from commonfab.protocol.author import Head
+from commonfab.protocol.gossip.areas import area_of
+from commonfab.protocol.gossip.broadcast_wire import PROTOCOL as GOSSIP
+from commonfab.protocol.gossip.broadcast_wire import Push, encode
 from commonfab.protocol.ids import OrderId
+from commonfab.protocol.lease.attempts import OrderState
 from commonfab.protocol.records import Design, Place, Record
+from commonfab.protocol.sync import sync
 from commonfab.storage.cid import CID
 from tests.node.village import a_home, a_machine, eventually, living, write_block
+from tests.protocol.signers import EVE
 
 HERE = Place(lat_udeg=45_700_000, lon_udeg=4_800_000)
 
@@ -173,13 +180,16 @@ async def test_garbage_from_a_peer_is_counted_and_harms_nothing(tmp_path: Path) 
     ):
         await eve.transport.connect(alice.transport.addresses()[0])
         before = len(alice.library)
-        for protocol in (LETTERS, sync.PROTOCOL):
+        for protocol in (LETTERS, sync.PROTOCOL, GOSSIP):
             for _ in range(3):
-                async with opened(eve.transport, alice.me, protocol) as stream:
-                    await write_frame(stream, os.urandom(300))
-                async with opened(eve.transport, alice.me, protocol) as stream:
-                    await stream.write(b"\xff\xff\xff\xff" + os.urandom(100))
-        await eve.transport.publish(TOPIC, os.urandom(300))
+                with suppress(StreamBroken):
+                    async with opened(eve.transport, alice.me, protocol) as stream:
+                        await write_frame(stream, os.urandom(300))
+                with suppress(StreamBroken):
+                    async with opened(eve.transport, alice.me, protocol) as stream:
+                        await stream.write(b"\xff\xff\xff\xff" + os.urandom(100))
+        async with opened(eve.transport, alice.me, GOSSIP) as stream:
+            await write_frame(stream, encode([Push(area_of(HERE), os.urandom(300))]))
 
         await eventually(lambda: alice.journal.rejected(eve.me) >= 4)
         design = await _publish(eve, write_block(tmp_path / "block"))
@@ -189,16 +199,20 @@ async def test_garbage_from_a_peer_is_counted_and_harms_nothing(tmp_path: Path) 
 
 async def test_a_letter_has_no_place_in_gossip(tmp_path: Path) -> None:
     network = MemoryNetwork()
+    eve = MemoryTransport(EVE.node, network)
+    head = Head(stream="release", seq=1, at=clock.now())
     async with (
         living(a_home(tmp_path, "alice", a_machine()), network) as alice,
-        living(a_home(tmp_path, "eve"), network) as eve,
+        trio.open_nursery() as nursery,
     ):
-        await eve.transport.connect(alice.transport.addresses()[0])
-        head = eve.author.head("release", alice.started)
-        letter = eve.author.sign(
-            records.Release(**head, to=alice.me, about=bytes(32), reason="none")
+        await nursery.start(eve.run)
+        await eve.connect(alice.transport.addresses()[0])
+        letter = records.sign(
+            records.Release(**head, to=alice.me, about=bytes(32), reason="none"), EVE
         )
 
-        await eve.transport.publish(TOPIC, letter.data)
+        async with opened(eve, alice.me, GOSSIP) as stream:
+            await write_frame(stream, encode([Push(area_of(HERE), letter.data)]))
 
-        await eventually(lambda: alice.journal.rejected(eve.me) == 1)
+        await eventually(lambda: alice.journal.rejected(EVE.node) == 1)
+        nursery.cancel_scope.cancel()

@@ -13,6 +13,7 @@ from commonfab.node.home.config import Machine, Material, Network, Settings, Tra
 from commonfab.node.home.folder import Home
 from commonfab.node.network.memory_transport import MemoryNetwork, MemoryTransport
 from commonfab.node.node import Node
+from commonfab.protocol.ids import NodeId
 
 WAIT_S = 30.0
 
@@ -45,10 +46,14 @@ def a_home(folder: Path, name: str, *machines: Machine) -> Home:
 
 
 @asynccontextmanager
-async def living(home: Home, network: MemoryNetwork) -> AsyncGenerator[Node]:
+async def living(
+    home: Home,
+    network: MemoryNetwork,
+    make: Callable[[NodeId, MemoryNetwork], MemoryTransport] = MemoryTransport,
+) -> AsyncGenerator[Node]:
     """Run the node of a home for a block, and stop it as a signal would."""
     key = keys.load(home.key)
-    transport = MemoryTransport(key.node, network)
+    transport = make(key.node, network)
     node = Node(home, config.load(home.config, {}), {}, key, transport)
     try:
         async with trio.open_nursery() as nursery:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.peers.helia import Helia, running_helia
 from tests.peers.kubo import Kubo, running_kubo
 from tests.peers.kubo_daemon import KuboDaemon, running_daemon
 
@@ -26,10 +25,4 @@ def kubo_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KuboDaemon
 def shared_kubo_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KuboDaemon]:
     """A Kubo for all tests of one file, where one does not disturb the next."""
     with running_daemon(tmp_path_factory.mktemp("kubo") / "repo") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def helia(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helia]:
-    with running_helia(tmp_path_factory.mktemp("helia") / "home") as running:
         yield running

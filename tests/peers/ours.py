@@ -18,9 +18,7 @@ class Ours:
 
     def __init__(self) -> None:
         seed = time.time_ns()  # Another node each time: the peers remember those they met.
-        self.transport = Libp2pTransport(
-            seed.to_bytes(32, "big"), [HERE], mdns=False, first_sequence=seed
-        )
+        self.transport = Libp2pTransport(seed.to_bytes(32, "big"), [HERE], mdns=False)
         self.me = self.transport.me
         self.store = MemoryBlockStore()
         self.bitswap = Bitswap(self.transport, self.store)

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from commonfab.protocol.errors import ResourceError, UsageError
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.peer_id import peer_text
-from commonfab.storage import folders, unixfs
 from commonfab.storage.cid import CID, RAW
+from commonfab.storage.unixfs import folders, unixfs
 from tests.peers.designs import contents, make_design
 from tests.peers.kubo import Kubo, running_kubo
 from tests.peers.ours import PATIENCE_S, Ours

@@ -9,26 +9,26 @@ import trio
 from commonfab.node.exchange.streams import MessageReader, write_message
 from commonfab.node.network.libp2p_transport import Libp2pTransport
 from commonfab.node.network.transport import Stream, StreamBroken, opened
-from commonfab.protocol.bitswap_wire import (
+from commonfab.protocol.errors import ResourceError
+from commonfab.protocol.exchange.bitswap_wire import (
     PROTOCOL,
     Block,
+    HashedBlock,
     Message,
     Presence,
     Want,
     WantKind,
-    block_of,
     encode,
 )
-from commonfab.protocol.errors import ResourceError
 from commonfab.protocol.limits import (
     BITSWAP_ITEMS_MAX,
     BITSWAP_WANTS_MAX,
     BLOCK_BYTES_MAX,
     MIB,
 )
-from commonfab.storage import folders, unixfs
 from commonfab.storage.cid import CID, RAW
 from commonfab.storage.memory import MemoryBlockStore
+from commonfab.storage.unixfs import folders, unixfs
 from tests.peers.designs import contents, make_design
 from tests.peers.kubo_daemon import KuboDaemon
 from tests.peers.ours import HERE, PATIENCE_S, Ours
@@ -43,7 +43,7 @@ class Eve:
     """A peer that answers each message as it likes, and may hang up."""
 
     def __init__(self, answer: Callable[[Message], Message | None]) -> None:
-        self.transport = Libp2pTransport(b"eve!" * 8, [HERE], mdns=False, first_sequence=1)
+        self.transport = Libp2pTransport(b"eve!" * 8, [HERE], mdns=False)
         self.answer = answer
         self.scope = trio.CancelScope()
         self.transport.serve(PROTOCOL, self._serve)
@@ -73,7 +73,7 @@ def says_it_has(message: Message) -> tuple[Presence, ...]:
 
 
 def liar(message: Message) -> Message:
-    lies = tuple(block_of(RAW_PREFIX, b"a lie about " + cid) for cid in asked_blocks(message))
+    lies = tuple(HashedBlock(RAW_PREFIX, b"a lie about " + cid) for cid in asked_blocks(message))
     return Message(presences=says_it_has(message), blocks=lies)
 
 

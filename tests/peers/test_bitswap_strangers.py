@@ -8,8 +8,8 @@ import trio
 
 from commonfab.protocol.errors import ResourceError
 from commonfab.protocol.ids import NodeId
-from commonfab.storage import folders, unixfs
 from commonfab.storage.cid import CID, RAW
+from commonfab.storage.unixfs import folders, unixfs
 from tests.peers.designs import contents, make_design
 from tests.peers.ours import PATIENCE_S, Ours
 from tests.peers.strangers import Stranger, running_stranger

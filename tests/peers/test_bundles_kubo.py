@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 import trio
 
-from commonfab.node.designs import bundles, bundles_open, publishing
+from commonfab.node.designs import bundles, bundles_for, bundles_open, publishing
+from commonfab.node.designs.bundles_for import Asked
 from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
+from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.records import Design, Record
-from commonfab.storage.car import Block, Reader
+from commonfab.storage.car.car import Block, Reader
 from commonfab.storage.cid import CID, RAW
 from commonfab.storage.memory import MemoryBlockStore
-from commonfab.storage.unixfs import list_folder, read_file, resolve, walk
+from commonfab.storage.unixfs.unixfs import list_folder, read_file, resolve, walk
 from tests.node.village import a_home, living, write_block
 from tests.peers.kubo_daemon import KuboDaemon
 from tests.storage.content import content
@@ -139,3 +141,28 @@ async def test_records_are_files_that_kubo_shows_byte_for_byte(
         assert entry.cid.codec == RAW
     assert record.data in [blocks.get(entry.cid) for entry in list_folder(blocks, folder)]
     assert {cid.as_v1() for cid, _ in walk(blocks, root)} == set(blocks.cids())
+
+
+@pytest.mark.rule("BUNDLE-9")
+async def test_a_bundle_for_a_node_goes_through_kubo_and_is_still_for_it(
+    kubo_daemon: KuboDaemon, tmp_path: Path
+) -> None:
+    async with (
+        living(a_home(tmp_path, "alice"), MemoryNetwork()) as alice,
+        living(a_home(tmp_path, "bob"), MemoryNetwork()) as bob,
+    ):
+        record = await _publish(alice, tmp_path / "design")
+        asked = Asked(to=bob.me, place=tmp_path / "stick.car", budget_bytes=100_000_000)
+        made = await bundles_for.make_for(alice, asked, _say)
+        said = kubo_daemon.run("dag", "import", made.file).decode()
+        names = kubo_daemon.run("ls", made.root).decode()
+        (tmp_path / "again.car").write_bytes(kubo_daemon.run("dag", "export", made.root))
+
+        opened = await bundles_open.open_bundle(bob, tmp_path / "again.car", _say)
+
+        assert await bob.shelf.look(_root(record))
+        assert record.id in bob.library.designs
+    assert "success" in said
+    assert "commonfab-known-1/" in names
+    assert opened.maker == peer_text(alice.me)
+    assert (opened.is_news, opened.refused_count) == (True, 0)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from commonfab.storage import car, folders, unixfs
+from commonfab.storage.car import car
 from commonfab.storage.cid import CID
 from commonfab.storage.memory import MemoryBlockStore
-from commonfab.storage.unixfs import PROFILES, Profile
+from commonfab.storage.unixfs import folders, unixfs
+from commonfab.storage.unixfs.unixfs import PROFILES, Profile
 from tests.peers.kubo_daemon import KuboDaemon, kubo_program
 from tests.storage.content import Content, content
 from tests.storage.unixfs_vectors import VECTORS

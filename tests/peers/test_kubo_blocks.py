@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from commonfab.protocol.multihash import HASHES
-from commonfab.storage import dagpb
 from commonfab.storage.blocks import DiskBlockStore
 from commonfab.storage.cid import CID, DAG_PB, RAW
-from commonfab.storage.dagpb import Node
-from commonfab.storage.folders import add_folder
-from commonfab.storage.kubo import KuboAway, KuboRpc
-from commonfab.storage.kubo_blocks import KuboBlockStore, NotForKubo
-from commonfab.storage.kubo_fallback import BlocksWithKubo
+from commonfab.storage.kubo.blocks import KuboBlockStore, NotForKubo
+from commonfab.storage.kubo.fallback import BlocksWithKubo
+from commonfab.storage.kubo.rpc import KuboAway, KuboRpc
 from commonfab.storage.ports import BlockDamaged, BlockMissing, BlockStore
+from commonfab.storage.unixfs import dagpb
+from commonfab.storage.unixfs.dagpb import Node
+from commonfab.storage.unixfs.folders import add_folder
 
 # The contract runs here under its own names, on the fixture `store` of this file.
 from tests.contracts.test_block_store import (  # noqa: F401

@@ -12,11 +12,11 @@ import pytest
 
 from commonfab.storage.blocks import DiskBlockStore
 from commonfab.storage.cid import CID, RAW
-from commonfab.storage.folders import add_folder, export
-from commonfab.storage.kubo import KuboRpc
-from commonfab.storage.kubo_blocks import KuboBlockStore
-from commonfab.storage.kubo_fallback import BlocksWithKubo
-from commonfab.storage.kubo_move import move
+from commonfab.storage.kubo.blocks import KuboBlockStore
+from commonfab.storage.kubo.fallback import BlocksWithKubo
+from commonfab.storage.kubo.move import move
+from commonfab.storage.kubo.rpc import KuboRpc
+from commonfab.storage.unixfs.folders import add_folder, export
 from tests.peers.kubo_daemon import KuboDaemon
 from tests.storage.content import content
 
@@ -170,9 +170,9 @@ MOVER = """
 import sys
 from pathlib import Path
 from commonfab.storage.blocks import DiskBlockStore
-from commonfab.storage.kubo import KuboRpc
-from commonfab.storage.kubo_blocks import KuboBlockStore
-from commonfab.storage.kubo_move import move
+from commonfab.storage.kubo.rpc import KuboRpc
+from commonfab.storage.kubo.blocks import KuboBlockStore
+from commonfab.storage.kubo.move import move
 
 kubo = KuboBlockStore(KuboRpc(sys.argv[1]))
 kubo.connect()

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from commonfab.protocol import effects, events
-from commonfab.protocol.attempts import JobState, OrderState
 from commonfab.protocol.author import Author
 from commonfab.protocol.effects import Effect
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
-from commonfab.protocol.lease_buyer import Buyer
-from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.lease.attempts import JobState, OrderState
+from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.owner import Owner
+from commonfab.protocol.lease.restore import restore_orders, restore_slots
+from commonfab.protocol.lease.slots import Quote, Slot
 from commonfab.protocol.records import (
     Body,
     Design,
@@ -22,8 +24,6 @@ from commonfab.protocol.records import (
     Release,
     Request,
 )
-from commonfab.protocol.restore import restore_orders, restore_slots
-from commonfab.protocol.slots import Quote, Slot
 from tests.builders import (
     NOON,
     WINDOW_MS,

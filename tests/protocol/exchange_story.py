@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 
-from commonfab.protocol.bitswap_wire import (
+from commonfab.protocol.exchange.bitswap_wire import (
     Block,
     Message,
     Presence,
     Want,
     WantKind,
 )
-from commonfab.protocol.exchange import BEAT_MS, Exchange
-from commonfab.protocol.exchange_events import (
+from commonfab.protocol.exchange.events import (
     Connected,
     Deliver,
     Effect,
@@ -23,6 +22,7 @@ from commonfab.protocol.exchange_events import (
     Tick,
     WakeAt,
 )
+from commonfab.protocol.exchange.exchange import BEAT_MS, Exchange
 from commonfab.protocol.ids import NodeId
 from tests.protocol.exchange_world import SESSION, leaf
 

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from random import Random
 
-from commonfab.protocol.bitswap_wire import (
+from commonfab.protocol.exchange.bitswap_wire import (
     Block,
+    HashedBlock,
     Message,
     Presence,
     WantKind,
-    block_of,
 )
-from commonfab.protocol.exchange import Exchange
-from commonfab.protocol.exchange_events import (
+from commonfab.protocol.exchange.events import (
     Acquired,
     Blame,
     Connected,
@@ -43,6 +42,7 @@ from commonfab.protocol.exchange_events import (
     Tick,
     WakeAt,
 )
+from commonfab.protocol.exchange.exchange import Exchange
 from commonfab.protocol.ids import NodeId
 
 RAW = bytes([1, 0x55, 0x12, 0x20])
@@ -54,7 +54,7 @@ Links = Mapping[bytes, tuple[bytes, ...]]
 
 
 def leaf(data: bytes) -> Block:
-    return block_of(RAW, data)
+    return HashedBlock(RAW, data)
 
 
 def tree(
@@ -68,7 +68,7 @@ def tree(
         parents: list[Block] = []
         for start in range(0, len(level), fan_out):
             below = tuple(block.cid for block in level[start : start + fan_out])
-            parents.append(block_of(DAG_PB, b"".join(below)))
+            parents.append(HashedBlock(DAG_PB, b"".join(below)))
             links[parents[-1].cid] = below
             blocks[parents[-1].cid] = parents[-1]
         level = parents

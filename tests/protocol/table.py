@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 from commonfab.protocol import effects, events
-from commonfab.protocol.attempts import Done, Dropped, Granted, JobState, Leased
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
+from commonfab.protocol.lease.attempts import Done, Dropped, Granted, JobState, Leased
+from commonfab.protocol.lease.restore import restore_orders, restore_slots
+from commonfab.protocol.lease.slots import Ended, Ready, Slot
 from commonfab.protocol.records import Grant, Lease, Letter, Record
-from commonfab.protocol.restore import restore_orders, restore_slots
-from commonfab.protocol.slots import Ended, Ready, Slot
 from tests.builders import GRACE_MS, a_design, an_order, changed
 from tests.protocol.desk import BuyerDesk, Desk, FixedPlanner, FixedQuoter, OwnerDesk, ended
 from tests.protocol.signers import ALICE, BOB, CAROL, EVE

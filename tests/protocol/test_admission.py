@@ -126,11 +126,11 @@ def test_a_public_record__ignore_already_known() -> None:
 
 @pytest.mark.rule("ADMISSION-2")
 def test_a_record_of_a_kind_that_is_not_known_here__ignore() -> None:
-    sealed = envelope.seal("vouch", encode({"stream": "vouch"}), BOB)
+    sealed = envelope.seal("rumour", encode({"stream": "rumour"}), BOB)
 
     verdict = Admission().judge(sealed.data, NOON)
 
-    assert verdict == Ignore("records of kind 'vouch' are unknown here")
+    assert verdict == Ignore("records of kind 'rumour' are unknown here")
 
 
 @pytest.mark.rule("ADMISSION-3")
@@ -358,7 +358,7 @@ def test_a_record_that_was_removed__accept_again_and_no_conflict_with_itself() -
 def test_the_checks_are_made_in_order_of_cost() -> None:
     seen: list[str] = []
     admission = Admission(verify=lambda sealed: seen.append(sealed.kind))
-    unknown = envelope.seal("vouch", b"", BOB)
+    unknown = envelope.seal("rumour", b"", BOB)
     design = a_design()
     admission.note(design)
 

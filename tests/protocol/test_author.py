@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonfab.protocol.author import Author
+from commonfab.protocol.author import FLOOR_JUMP_MS, Author, floor_after
 from commonfab.protocol.ids import Timestamp
 from commonfab.protocol.records import Refusal
 from tests.builders import NOON, later
@@ -66,3 +66,42 @@ def test_a_record_is_signed_by_its_author() -> None:
 
     assert record.author == bob.node == BOB.node
     assert record.body.at == later(1)
+
+
+# A node that forgot what it said.
+
+
+@pytest.mark.rule("ADMISSION-12")
+def test_a_stream_goes_on_after_a_record_that_came_back_from_others() -> None:
+    bob = Author(BOB, marks=[("offer", NOON)])
+
+    assert bob.adopt("offer", NOON + 5000)
+    assert not bob.adopt("offer", NOON + 4000)
+    assert bob.head("offer", NOON)["seq"] == NOON + 5001
+
+
+@pytest.mark.rule("ADMISSION-12")
+def test_what_a_node_signs_itself_is_no_news_to_it() -> None:
+    bob = Author(BOB)
+    head = bob.head("offer", NOON)
+
+    assert not bob.adopt("offer", head["seq"])
+
+
+@pytest.mark.rule("ADMISSION-12")
+@given(
+    st.lists(st.integers(1, NOON + 10**6), max_size=8),
+    st.integers(0, FLOOR_JUMP_MS - 1),
+    st.integers(0, 10**5),
+)
+def test_a_node_that_forgot_uses_no_number_again_even_if_its_clock_is_a_day_late(
+    forgotten: list[int], late_ms: int, signed_since: int
+) -> None:
+    """What was forgotten was signed by a clock that was right, up to now."""
+    now = Timestamp(NOON + 10**6)
+    marks = forgotten[:2]
+
+    floor = floor_after(marks, Timestamp(now - late_ms))
+
+    head = Author(BOB, [("offer", mark) for mark in marks], floor=floor).head("offer", NOON)
+    assert head["seq"] > max([*forgotten, now - 1])

@@ -12,7 +12,7 @@ from commonfab.protocol import encoding
 from commonfab.protocol.errors import Malformed
 from commonfab.protocol.limits import DEPTH_MAX, ITEMS_MAX, KIB, MAP_KEYS_MAX, MIB, TEXT_BYTES_MAX
 from tests import vectors
-from tests.fuzz_encoding import compare, judge
+from tests.fuzz.canonical import compare, judge
 from tests.protocol import scanner
 from tests.protocol.vectors_encoding import join, plain
 

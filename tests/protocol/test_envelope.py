@@ -14,7 +14,12 @@ from commonfab.protocol import envelope, records
 from commonfab.protocol.envelope import Envelope
 from commonfab.protocol.errors import BadSignature, Malformed
 from commonfab.protocol.ids import NodeId
-from commonfab.protocol.limits import BODY_BYTES_MAX, ENVELOPE_BYTES_MAX
+from commonfab.protocol.limits import (
+    BODY_BYTES_MAX,
+    ENVELOPE_BYTES_MAX,
+    HALF_BYTES_MAX,
+    PROOF_BYTES_MAX,
+)
 from tests import vectors
 from tests.protocol import edwards
 from tests.protocol.signers import ALICE, BOB, EVE, Person
@@ -281,7 +286,7 @@ def test_taking_a_frame_apart_looks_neither_at_signature_nor_body() -> None:
 
 @pytest.mark.rule("ENVELOPE-7")
 def test_a_frame_over_the_limit_is_refused_before_anything_is_read() -> None:
-    with pytest.raises(Malformed, match="an envelope of 65793 bytes; the limit is 65792"):
+    with pytest.raises(Malformed, match="an envelope of 132353 bytes; the limit is 132352"):
         envelope.parse(bytes(ENVELOPE_BYTES_MAX + 1))
 
 
@@ -290,7 +295,17 @@ def test_the_largest_body_under_the_longest_kind_fits() -> None:
     sealed = envelope.seal("k" * 52, bytes(BODY_BYTES_MAX), ALICE)
 
     assert envelope.parse(sealed.data) == sealed
+    assert len(sealed.data) <= HALF_BYTES_MAX
+
+
+@pytest.mark.rule("ENVELOPE-7")
+def test_only_a_proof_has_room_for_two_records() -> None:
+    sealed = envelope.seal("proof", bytes(PROOF_BYTES_MAX), ALICE)
+
+    assert envelope.parse(sealed.data) == sealed
     assert len(sealed.data) <= ENVELOPE_BYTES_MAX
+    with pytest.raises(Malformed, match="the limit here is 65536"):
+        envelope.parse(sealed.data.replace(b"commonfab/1/proof", b"commonfab/1/offer"))
 
 
 @pytest.mark.parametrize("kind", ["", "Offer", "offer/2", "k" * 53, "2offer"])

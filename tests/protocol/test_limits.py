@@ -67,11 +67,12 @@ def test_every_record_is_well_within_the_bounds_of_the_encoding() -> None:
 
 @pytest.mark.rule("LIMITS-2")
 def test_messages_hold_what_they_are_for() -> None:
-    assert limits.BODY_BYTES_MAX + 171 <= limits.ENVELOPE_BYTES_MAX
+    assert limits.BODY_BYTES_MAX + 171 <= limits.HALF_BYTES_MAX
+    assert limits.PROOF_BYTES_MAX + 171 <= limits.ENVELOPE_BYTES_MAX
     assert limits.ENVELOPE_BYTES_MAX < limits.FRAME_BYTES_MAX
     assert limits.BLOCK_BYTES_MAX < limits.FRAME_BYTES_MAX
     assert limits.BITSWAP_WANTS_MAX <= limits.BITSWAP_ITEMS_MAX
-    assert limits.SYNC_PAGE_IDS_MAX * 34 < limits.FRAME_BYTES_MAX
+    assert limits.SYNC_IDS_MAX * 8 < limits.SYNC_MESSAGE_BYTES_MAX < limits.FRAME_BYTES_MAX
 
 
 @pytest.mark.rule("LIMITS-2")

@@ -7,8 +7,8 @@ from commonfab.protocol.admission import Accept, Admission, Conflict, Ignore, Re
 from commonfab.protocol.author import Author
 from commonfab.protocol.effects import Keep, KeepProof, Send, WakeAt
 from commonfab.protocol.ids import Timestamp
-from commonfab.protocol.lease_buyer import Buyer
-from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.owner import Owner
 from commonfab.protocol.peer import Peer
 from commonfab.protocol.records import Offer, Record
 from tests.builders import (

@@ -1,5 +1,7 @@
 """Promises to keep a copy: who promised, whom to ask, what follows, what it comes to."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,7 @@ from commonfab.protocol.replicas import (
     condition,
     decode_answer,
     encode_answer,
+    renewed_until,
     stream_of,
     tally,
 )
@@ -43,13 +46,15 @@ NOON = 43_200_000
 EVE = NodeId(b"e" * 32)
 
 
-def said(signer: Person, *, seq: int, until: int, withdrawn: bool = False) -> Record:
+def said(
+    signer: Person, *, seq: int, until: int, root: bytes = ROOT, withdrawn: bool = False
+) -> Record:
     body = Replica(
-        stream=stream_of(ROOT),
+        stream=stream_of(root),
         seq=seq,
         at=NOON,
         until=until,
-        root=ROOT,
+        root=root,
         size_bytes=5,
         withdrawn=withdrawn,
     )
@@ -101,6 +106,16 @@ def test_a_promise_that_never_ends_or_is_in_another_stream__reject(
     assert reason in broken
 
 
+@pytest.mark.rule("KEEPING-13")
+def test_a_promise_is_renewed_for_as_long_as_before_once_half_of_it_is_over() -> None:
+    promise = Promise(ALICE.node, b"root", at=1000, until=3000, size_bytes=1)
+
+    assert renewed_until(promise, 999) is None, "a clock that was put back"
+    assert renewed_until(promise, 1999) is None
+    assert renewed_until(promise, 2000) == 4000
+    assert renewed_until(promise, 2999) == 4999
+
+
 def test_what_has_ended_is_forgotten() -> None:
     promises = Promises()
     promises.take_in(said(ALICE, seq=1, until=NOON + 10))
@@ -108,6 +123,50 @@ def test_what_has_ended_is_forgotten() -> None:
     promises.expire(NOON + 10)
 
     assert promises.by(ALICE.node, 0) == []
+
+
+_STEPS = st.one_of(
+    st.tuples(
+        st.just("say"),
+        st.sampled_from([ALICE, BOB]),
+        st.sampled_from([b"root", b"another"]),
+        st.integers(1, 9),
+        st.integers(1, 9),
+        st.booleans(),
+    ),
+    st.tuples(st.just("forget"), st.sampled_from([ALICE, BOB])),
+    st.tuples(st.just("expire"), st.integers(1, 9)),
+)
+
+
+@given(st.lists(_STEPS, max_size=30))
+def test_promises_are_found_by_their_holder_and_by_their_root_alike(
+    steps: list[tuple[Any, ...]],
+) -> None:
+    promises = Promises()
+    plain: dict[tuple[NodeId, bytes], Replica] = {}
+    for step in steps:
+        match step:
+            case ("say", Person() as who, root, seq, until, withdrawn):
+                record = said(who, seq=seq, until=NOON + until, root=root, withdrawn=withdrawn)
+                promises.take_in(record)
+                assert isinstance(record.body, Replica)
+                known = plain.get((who.node, root))
+                if known is None or known.seq < seq:
+                    plain[who.node, root] = record.body
+            case ("forget", Person() as who):
+                promises.forget(who.node)
+                plain = {key: body for key, body in plain.items() if key[0] != who.node}
+            case ("expire", int(until)):
+                promises.expire(NOON + until)
+                plain = {key: body for key, body in plain.items() if body.until > NOON + until}
+            case _:
+                raise AssertionError(step)
+        hold = {key: body.until for key, body in plain.items() if not body.withdrawn}
+        found = [each for who in (ALICE, BOB) for each in promises.by(who.node, NOON)]
+        assert {(each.holder, each.root): each.until for each in found} == hold
+        found = [each for root in (b"root", b"another") for each in promises.of(root, NOON)]
+        assert {(each.holder, each.root): each.until for each in found} == hold
 
 
 @given(st.binary(min_size=1, max_size=CID_BYTES_MAX), st.data(), st.binary(max_size=100))

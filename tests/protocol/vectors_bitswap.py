@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from commonfab.protocol.bitswap_wire import (
+from commonfab.protocol.exchange.bitswap_wire import (
     Block,
+    HashedBlock,
     Message,
     Presence,
     Want,
     WantKind,
-    block_of,
     encode,
 )
 from tests.vectors import Case
@@ -23,7 +23,7 @@ ABOUT = (
 _RAW = bytes.fromhex("01551220")
 _DAG_PB = bytes.fromhex("01701220")
 _V0 = bytes.fromhex("00701220")
-_HELLO = block_of(_RAW, b"hello")
+_HELLO = HashedBlock(_RAW, b"hello")
 
 _MESSAGES: dict[str, Message] = {
     "nothing": Message(),
@@ -38,16 +38,16 @@ _MESSAGES: dict[str, Message] = {
     "a full wantlist": Message(wants=(Want(_HELLO.cid), Want(b"any cid")), full=True),
     "an empty full wantlist": Message(full=True),
     "a raw block": Message(blocks=(_HELLO,)),
-    "a block of links": Message(blocks=(block_of(_DAG_PB, bytes.fromhex("0a020801")),)),
-    "a block of version 0": Message(blocks=(block_of(_V0, bytes.fromhex("0a020801")),)),
-    "a block of another codec": Message(blocks=(block_of(bytes.fromhex("01a9021220"), b"{}"),)),
-    "a block with sha2-512": Message(blocks=(block_of(bytes.fromhex("01551340"), b"hello"),)),
-    "a block with blake3": Message(blocks=(block_of(bytes.fromhex("01551e20"), b"hello"),)),
+    "a block of links": Message(blocks=(HashedBlock(_DAG_PB, bytes.fromhex("0a020801")),)),
+    "a block of version 0": Message(blocks=(HashedBlock(_V0, bytes.fromhex("0a020801")),)),
+    "a block of another codec": Message(blocks=(HashedBlock(bytes.fromhex("01a9021220"), b"{}"),)),
+    "a block with sha2-512": Message(blocks=(HashedBlock(bytes.fromhex("01551340"), b"hello"),)),
+    "a block with blake3": Message(blocks=(HashedBlock(bytes.fromhex("01551e20"), b"hello"),)),
     "a block with blake2b-256": Message(
-        blocks=(block_of(bytes.fromhex("0155a0e40220"), b"hello"),)
+        blocks=(HashedBlock(bytes.fromhex("0155a0e40220"), b"hello"),)
     ),
-    "an empty block": Message(blocks=(block_of(_RAW, b""),)),
-    "a long block": Message(blocks=(block_of(_RAW, bytes(200)),)),
+    "an empty block": Message(blocks=(HashedBlock(_RAW, b""),)),
+    "a long block": Message(blocks=(HashedBlock(_RAW, bytes(200)),)),
     "have and have not": Message(
         presences=(Presence(_HELLO.cid, has=True), Presence(b"any cid", has=False))
     ),

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from commonfab.protocol.lease.slots import Quote
 from commonfab.protocol.limits import LEASE_TERM_MS_MAX
 from commonfab.protocol.records import Machine, Part, Request, Stock
-from commonfab.protocol.slots import Quote
 from commonfab.scheduler.kernel import evaluate
 from commonfab.scheduler.problem import Want, problem_of
 from commonfab.scheduler.quote import REASON_CHARS_MAX, Quoter

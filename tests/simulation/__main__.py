@@ -1,22 +1,17 @@
 """Runs the simulation: `python -m tests.simulation --seed N`, or `--seeds A-B`.
 
-With one seed it tells what happens. With a range it tells only what went
-wrong. A line that it prints for a failure is all that is needed to see it again.
+With one seed it tells what happens. With a range it uses all cores, and tells what went
+wrong and what it all came to. A line that it prints for a failure is all that is needed to
+see it again.
 """
 
 import argparse
+import os
 import sys
 import time
 
-from .world import Result, World
-
-
-def replay_line(seed: int) -> str:
-    return f"python -m tests.simulation --seed {seed}"
-
-
-def run(seed: int, *, tells: bool = False) -> Result:
-    return World(seed, story=print if tells else None).run()
+from .seeds import figures, outcomes, run, sort_out
+from .world import NODES
 
 
 def main(arguments: list[str]) -> int:
@@ -24,27 +19,23 @@ def main(arguments: list[str]) -> int:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--seed", type=int, help="one run, with its story")
     which.add_argument("--seeds", metavar="A-B", help="all seeds from A to B")
-    parser.add_argument("--step", type=int, default=1, help="take every so many seeds")
+    parser.add_argument("--nodes", type=int, default=NODES, help="one in five is a rogue")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)
     if options.seed is not None:
-        print(run(options.seed, tells=True))
+        print(run(options.seed, options.nodes, tells=True))
         return 0
     first, last = (int(text) for text in options.seeds.split("-"))
     begin = time.monotonic()
-    seeds = range(first, last + 1, options.step)
-    failed = [line for line in map(failure, seeds) if line]
+    failed, results = sort_out(outcomes(range(first, last + 1), options.nodes, options.workers))
     print(*failed, sep="\n")
-    print(f"{len(seeds)} seeds, {len(failed)} failed, {time.monotonic() - begin:.0f} s")
+    print(figures(results, options.nodes))
+    seconds = time.monotonic() - begin
+    print(
+        f"{last - first + 1} seeds of {options.nodes} nodes, {len(failed)} failed, "
+        f"{seconds:.0f} s, {(last - first + 1) / seconds:.1f} seeds/s"
+    )
     return 1 if failed else 0
-
-
-def failure(seed: int) -> str:
-    """Return the line that replays a run and says how it failed; empty if it did not."""
-    try:
-        run(seed)
-    except Exception as error:  # whatever it is, the other seeds are worth a run
-        return f"{replay_line(seed)}    # {type(error).__name__}: {error}"
-    return ""
 
 
 if __name__ == "__main__":

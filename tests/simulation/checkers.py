@@ -7,10 +7,10 @@ A breach raises `Breach`, which says what and where.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from commonfab.protocol.attempts import Done, Dropped, JobState, OrderState
 from commonfab.protocol.ids import NodeId, OrderId, RecordId, short
-from commonfab.protocol.lease_buyer import Buyer
-from commonfab.protocol.lease_owner import Owner
+from commonfab.protocol.lease.attempts import Done, Dropped, JobState, OrderState
+from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.owner import Owner
 from commonfab.protocol.records import (
     Grant,
     Job,
@@ -22,6 +22,7 @@ from commonfab.protocol.records import (
     Release,
     Request,
 )
+from commonfab.protocol.standing import proofs
 
 Key = tuple[bytes, int]
 """An order and one of its jobs."""
@@ -48,7 +49,10 @@ class Checkers:
         self._signed = signed
         self._promises: dict[RecordId, _Promise] = {}
         """By request."""
+        self._promised: set[RecordId] = set()
+        """The offers and leases that were said."""
         self._request_of: dict[RecordId, RecordId] = {}
+        """By offer and by lease, also one that died with its node before it was said."""
         self._grants: dict[tuple[NodeId, Key, int], RecordId] = {}
         self._asked: dict[tuple[NodeId, Key], tuple[int, dict[NodeId, RecordId]]] = {}
         self._runs: dict[tuple[Key, int], RecordId] = {}
@@ -61,7 +65,7 @@ class Checkers:
 
     def accepted(self, record: Record) -> None:
         """A node believes a record."""
-        if record.id not in self._signed:
+        if record.id not in self._signed and record.kind != "proof":
             raise Breach(f"a {record.kind} was accepted that {short(record.author)} never signed")
 
     def convicted(self, other: Record) -> None:
@@ -76,9 +80,13 @@ class Checkers:
 
     def kept(self, node: NodeId, record: Record) -> None:
         """A record is on a node's disk, for good."""
-        if record.id not in self._signed:
+        if record.kind == "proof" and proofs.accused(record) in self._honest:
+            raise Breach(f"{short(proofs.accused(record))} is honest, and is proven not to be")
+        if record.id not in self._signed and record.kind != "proof":
             raise Breach(f"a {record.kind} was kept that {short(record.author)} never signed")
         match record.body:
+            case Offer(request=request) | Lease(request=request) if record.author == node:
+                self._request_of[record.id] = RecordId(request)
             case Release(about=about) if record.author == node:
                 self._give_up(RecordId(about))
             case Receipt(lease=lease, statement="made" | "failed") if record.author == node:
@@ -121,9 +129,9 @@ class Checkers:
     # What must hold.
 
     def _promise(self, record: Record, request: RecordId, window: _Promise) -> None:
-        if record.id in self._request_of:
+        if record.id in self._promised:
             return  # Said again; it may be over by now.
-        self._request_of[record.id] = request
+        self._promised.add(record.id)
         for other_request, other in self._promises.items():
             if other_request == request or other.machine != window.machine:
                 continue

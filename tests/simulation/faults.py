@@ -23,7 +23,7 @@ class Faults:
     """Letters that are on their way for up to `late_ms_max`."""
     late_ms_max: int
     cuts: int
-    """Times at which the network falls into two parts."""
+    """Times at which the network falls apart, in one shape or another."""
     crashes: int
     crash_within: float
     """Events whose effects are carried out only in part, because the node dies."""
@@ -40,7 +40,9 @@ class Faults:
     """Machines that take no more jobs for a while."""
     sessions_cut: float
     cheats: float
-    """Acts of Eve for each second."""
+    """Acts of all rogues together for each second."""
+    equivocations: int
+    floods: int
 
 
 def draw(random: Random) -> Faults:
@@ -67,4 +69,6 @@ def draw(random: Random) -> Faults:
         retired=times(6),
         sessions_cut=chance(0.3),
         cheats=chance(0.5),
+        equivocations=times(3),
+        floods=times(4),
     )

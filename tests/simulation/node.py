@@ -2,30 +2,40 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, assert_never
+from random import Random
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 from msgspec import structs
 
-from commonfab.protocol import effects, events, records
-from commonfab.protocol.admission import Accept, Admission, Conflict, Place
+from commonfab.protocol import effects, envelope, events, records
+from commonfab.protocol.admission import Accept, Admission, Conflict, Ignore, Place, Reject, Verdict
 from commonfab.protocol.author import Author
 from commonfab.protocol.effects import Effect
 from commonfab.protocol.envelope import Envelope, Signer
+from commonfab.protocol.errors import Malformed
+from commonfab.protocol.gossip.broadcast import Broadcast
 from commonfab.protocol.ids import NodeId, OrderId, RecordId, Timestamp
-from commonfab.protocol.lease_buyer import Buyer
-from commonfab.protocol.lease_buyer import Timing as BuyerTiming
-from commonfab.protocol.lease_owner import Owner, Quoter
-from commonfab.protocol.lease_owner import Timing as OwnerTiming
+from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.buyer import Timing as BuyerTiming
+from commonfab.protocol.lease.owner import Owner, Quoter
+from commonfab.protocol.lease.owner import Timing as OwnerTiming
+from commonfab.protocol.lease.planning import Planner
+from commonfab.protocol.lease.restore import restore_orders, restore_slots
 from commonfab.protocol.limits import CAPACITY_TERM_MS_MAX
 from commonfab.protocol.peer import Peer
-from commonfab.protocol.planning import Planner
 from commonfab.protocol.records import Capacity, Machine, Record, Revocation, Workshop
-from commonfab.protocol.restore import restore_orders, restore_slots
+from commonfab.protocol.standing import proofs
+from commonfab.protocol.sync.index import Index, key_of
 from commonfab.scheduler.view import CapacityView
 
 from .checkers import Checkers
 from .disk import Disk
 from .machines import Workbench
+from .syncing import Follower, Leader
+
+if TYPE_CHECKING:
+    from .gossiping import Gossip
+    from .making import Making
 
 EPOCH_MS = 1_795_000_000_000
 """The world's time zero, on a clock that is right."""
@@ -37,6 +47,10 @@ class Build:
 
     owner: type[Owner] = Owner
     buyer: type[Buyer] = Buyer
+    admission: type[Admission] = Admission
+    broadcast: type[Broadcast] = Broadcast
+    leader: type[Leader] = Leader
+    follower: type[Follower] = Follower
     verify: Callable[[Envelope], None] | None = None
 
 
@@ -46,6 +60,8 @@ class Surroundings(Protocol):
     checkers: Checkers
     build: Build
     verify: Callable[[Envelope], None]
+    gossip: "Gossip"
+    making: "Making"
     is_real: bool
 
     def now_ms(self) -> int: ...
@@ -54,11 +70,9 @@ class Surroundings(Protocol):
 
     def wake(self, node: "Node", at: Timestamp) -> None: ...
 
-    def begin(self, node: "Node", machine: str, lease: Record, request: Record) -> None: ...
-
-    def ask_after(self, node: "Node", machine: str, lease: Record) -> None: ...
-
-    def stop(self, node: "Node", machine: str, lease: Record, reason: str) -> None: ...
+    def publish(self, node: "Node", data: bytes) -> None:
+        """Let a node tell of a record that it has not heard by gossip."""
+        ...
 
     def dies_at(self, node: "Node", effects_count: int) -> int | None:
         """Return before which effect the node dies, if it does."""
@@ -97,7 +111,10 @@ class Node:
         self.newest: dict[tuple[NodeId, str], Record] = {}
         self.capacities: dict[NodeId, Record] = {}
         self.view = CapacityView()
-        self._sorted: list[RecordId] | None = None
+        self.known = Index()
+        self.unwanted: set[RecordId] = set()
+        self.frozen: dict[NodeId, Record] = {}
+        """Authors who signed two records for one place, with the proof that counts."""
         self._expired_at = 0
         self.signer = signer
         self._make_planner = make_planner
@@ -116,10 +133,12 @@ class Node:
         build = self._world.build
         stored = list(self.disk.records.values())
         places = [Place(*place, identifier) for place, identifier in self.disk.places()]
-        admission = Admission(places, verify=build.verify or self._world.verify)
+        admission = build.admission(places, verify=build.verify or self._world.verify)
         for record in stored:
             if isinstance(record.body, Revocation):
                 admission.revoke(record.author, record.body.since)
+            if record.kind == "proof":
+                admission.freeze(record)
         self.author = Author(self.signer, self.disk.highest(self.id))
         owner = build.owner(
             self.author,
@@ -134,10 +153,12 @@ class Node:
             restore_orders(stored, self.id, self.now()),
         )
         self.peer = Peer(self.id, admission, owner, buyer)
+        self._world.gossip.started(self)
         self.handle(events.Restarted())
 
     def stop(self) -> None:
         self.is_up = False
+        self._world.gossip.stopped(self)
 
     # Events in, effects out.
 
@@ -145,7 +166,25 @@ class Node:
         self._carry_out(self.peer.handle(event, self.now()))
 
     def receive(self, data: bytes) -> bool:
-        """Take sealed bytes from the network; tell whether they were believed."""
+        """Take a public record of a sync session; tell whether it is kept here now."""
+        verdict = self.judge(data)
+        if isinstance(verdict, Accept) and self.is_up:
+            self._world.publish(self, data)
+        return isinstance(verdict, Accept) or _id_of(data) in self.library
+
+    def judge(self, data: bytes) -> Verdict:
+        """Take a public record, of sync or gossip."""
+        if is_letter(data):
+            return Reject("a letter has no place among public records")
+        return self.open(data)
+
+    def lie(self, frame: bytes, random: Random) -> bytes | None:
+        return frame
+
+    def open(self, data: bytes) -> Verdict:
+        """Take sealed bytes that came as a letter, or as a public record."""
+        if not self.is_up:
+            return Ignore("it died of what came with it")
         verdict, due = self.peer.receive(data, self.now())
         match verdict:
             case Accept(record):
@@ -155,12 +194,14 @@ class Node:
             case _:
                 pass
         self._carry_out(due)
-        return isinstance(verdict, Accept)
+        return verdict
 
     def keep(self, record: Record) -> bool:
         """Keep a record of this node's own, and tell whether that was done."""
         self.peer.admission.note(record)
         self._carry_out([effects.Keep(record)])
+        if self.is_up and record.kind in records.PUBLIC:
+            self._world.publish(self, record.data)
         return self.is_up
 
     def _carry_out(self, due: Sequence[Effect]) -> None:
@@ -175,6 +216,8 @@ class Node:
             else:
                 self.disk.sync()
                 self._act(effect, now)
+                if not self.is_up:
+                    return
         if dies_at == len(due):
             self._world.crash(self)
             return
@@ -190,33 +233,37 @@ class Node:
                 self._world.post(self, to, record)
             case effects.Run(machine, lease, request):
                 self._world.checkers.began(lease)
-                self._world.begin(self, machine, lease, request)
+                self._world.making.begin(self, machine, lease, request)
             case effects.Resume(machine, lease):
-                self._world.ask_after(self, machine, lease)
+                self._world.making.ask_after(self, machine, lease)
             case effects.Stop(machine, lease, reason):
-                self._world.stop(self, machine, lease, reason)
+                self._world.making.stop(self, machine, lease, reason)
             case effects.WakeAt(at):
                 # The core's own clock never runs backwards, so it may be ahead of this one.
                 assert at > now, "woken at once, again and again"
                 self._world.wake(self, at)
-            case (
-                effects.KeepProof()
-                | effects.Prepare()
-                | effects.Planned()
-                | effects.CapacityChanged()
-            ):
+            case effects.KeepProof(_, kept, other):
+                self._prove(kept, other)
+            case effects.Prepare() | effects.Planned() | effects.CapacityChanged():
                 pass
             case effects.Keep():
                 raise AssertionError("kept before")
             case _:
                 assert_never(effect)
 
-    # The public records; also the `Library` of protocol/sync.py.
+    # The public records.
 
-    def ids(self) -> list[RecordId]:
-        if self._sorted is None:
-            self._sorted = sorted(self.library)
-        return self._sorted
+    def knows(self, record: Record) -> bool:
+        """Tell whether this node has a public record or what came after it."""
+        if record.id in self.library or 0 < record.body.until <= self.now():
+            return True
+        if self.is_covered(record):
+            return True
+        if record.kind == "proof":
+            better = self.frozen.get(proofs.accused(record))
+            return better is not None and proofs.rank(better) < proofs.rank(record)
+        newest = self.newest.get((record.author, record.kind))
+        return newest is not None and newest.body.seq > record.body.seq
 
     def get(self, identifier: RecordId) -> bytes | None:
         record = self.library.get(identifier)
@@ -273,9 +320,19 @@ class Node:
             machines=tuple(self.machines),
         )
 
+    def _prove(self, kept: RecordId, other: Record) -> None:
+        """Tell everybody of two public records for one place."""
+        first = self.library.get(kept)
+        if other.kind in records.PUBLIC and first is not None:
+            proof = proofs.prove(first.data, other.data)
+            if isinstance(self.judge(proof.data), Accept) and self.is_up:
+                self._world.publish(self, proof.data)
+
     def _synced(self, record: Record) -> None:
         self._world.checkers.kept(self.id, record)
-        if record.kind not in records.PUBLIC:
+        if record.kind not in records.PUBLIC or self.is_covered(record):
+            return
+        if record.kind == "proof" and not self._freeze(record):
             return
         if record.kind in records.LATEST:
             key = (record.author, record.kind)
@@ -287,7 +344,32 @@ class Node:
             self.newest[key] = record
             self._see(record)
         self.library[record.id] = record
-        self._sorted = None
+        self.known.add(key_of(record.body.at, record.id))
+
+    def is_covered(self, record: Record) -> bool:
+        """Tell whether a record is believed no more, because of what is proven of its author."""
+        proof = self.frozen.get(record.author)
+        rank = proofs.rank(proof) if proof else None
+        return rank is not None and proofs.is_covered(record.kind, record.body.seq, rank)
+
+    def _freeze(self, proof: Record) -> bool:
+        """Take in a proof, unless a better one is here."""
+        author = proofs.accused(proof)
+        before = self.frozen.get(author)
+        if before is not None:
+            if proofs.rank(before) <= proofs.rank(proof):
+                return False
+            self._pass_on_no_more(before)
+        self._world.note("proves", self, proof)
+        self.frozen[author] = proof
+        for record in list(self.library.values()):
+            if record.author == author and self.is_covered(record):
+                self._pass_on_no_more(record)
+        for kind in records.LATEST:
+            self.newest.pop((author, kind), None)
+        self.capacities.pop(author, None)
+        self.view.forget(author)
+        return True
 
     def _see(self, record: Record) -> None:
         match record.body:
@@ -302,5 +384,19 @@ class Node:
 
     def _pass_on_no_more(self, record: Record) -> None:
         self.library.pop(record.id, None)
+        self.known.remove(key_of(record.body.at, record.id))
         self.peer.admission.drop(record.id)
-        self._sorted = None
+
+
+def is_letter(data: bytes) -> bool:
+    try:
+        return envelope.parse(data).kind not in records.PUBLIC
+    except Malformed:
+        return False
+
+
+def _id_of(data: bytes) -> RecordId | None:
+    try:
+        return envelope.parse(data).id
+    except Malformed:
+        return None

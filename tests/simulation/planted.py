@@ -6,22 +6,25 @@ Each is a small change to the real core. A simulation that does not find them pr
 from collections.abc import Iterable
 
 from commonfab.protocol import events
-from commonfab.protocol.attempts import Granted, JobState, Leased, OrderState
+from commonfab.protocol.admission import Admission, Ignore, Place, Verdict
 from commonfab.protocol.author import Author
 from commonfab.protocol.effects import Effect, Keep, Send
 from commonfab.protocol.envelope import Envelope
+from commonfab.protocol.errors import Malformed
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
-from commonfab.protocol.lease_buyer import Buyer
-from commonfab.protocol.lease_buyer import Timing as BuyerTiming
-from commonfab.protocol.lease_owner import Owner, Quoter
-from commonfab.protocol.lease_owner import Timing as OwnerTiming
-from commonfab.protocol.planning import Planner
-from commonfab.protocol.records import Receipt, Record
-from commonfab.protocol.schedule import Schedule
-from commonfab.protocol.slots import Held, Slot
-from commonfab.protocol.slots import Leased as SlotLeased
+from commonfab.protocol.lease.attempts import Granted, JobState, Leased, OrderState
+from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.buyer import Timing as BuyerTiming
+from commonfab.protocol.lease.owner import Owner, Quoter
+from commonfab.protocol.lease.owner import Timing as OwnerTiming
+from commonfab.protocol.lease.planning import Planner
+from commonfab.protocol.lease.schedule import Schedule
+from commonfab.protocol.lease.slots import Held, Slot
+from commonfab.protocol.lease.slots import Leased as SlotLeased
+from commonfab.protocol.records import Offer, Receipt, Record
 
 from .node import Build
+from .syncing import Follower, Leader
 
 
 class SendsFirst(Owner):
@@ -148,6 +151,15 @@ class IsImpatient(Buyer):
         super()._ask_for(state, job, owners, now)
 
 
+class GoesByItsOwnClock(Buyer):
+    """Takes no offer that, by the clock here, is held no more: the owner's may be another."""
+
+    def _offered(self, record: Record, request: RecordId, now: Timestamp) -> None:
+        assert isinstance(record.body, Offer)
+        if now < record.body.held_until:
+            super()._offered(record, request, now)
+
+
 class CountsTwice(Buyer):
     """Counts a receipt each time that it comes."""
 
@@ -170,6 +182,38 @@ class LosesPieces(Buyer):
         ]
 
 
+class BelievesBoth(Admission):
+    """Takes a second record for a place that is taken."""
+
+    def _taken_by(self, place: Place) -> RecordId | None:
+        return None
+
+
+class ActsOnNoProof(Admission):
+    """Goes on believing whoever signed two records for one place."""
+
+    def _judge_proof(self, record: Record) -> Verdict:
+        return Ignore("whatever")
+
+
+class StopsEarly(Leader):
+    """Ends every session after the first answer."""
+
+    def reply(self, frame: bytes) -> bytes | None:
+        super().reply(frame)
+        return None
+
+
+class FallsOver(Follower):
+    """Takes whatever comes for a message in form."""
+
+    def answer(self, frame: bytes) -> bytes:
+        try:
+            return super().answer(frame)
+        except Malformed as error:
+            raise IndexError("list index out of range") from error
+
+
 def believe(sealed: Envelope) -> None:
     """Find every signature good."""
 
@@ -182,7 +226,12 @@ BUGS = {
     "a buyer that grants twice": Build(buyer=GrantsTwice),
     "a buyer that forgets the epoch": Build(buyer=ForgetsTheEpoch),
     "a buyer that does not count the epochs": Build(buyer=IsImpatient),
+    "a buyer that goes by its own clock": Build(buyer=GoesByItsOwnClock),
     "a buyer that counts twice": Build(buyer=CountsTwice),
     "a buyer that does not keep receipts": Build(buyer=LosesPieces),
+    "a node that believes two records for one place": Build(admission=BelievesBoth),
+    "a node that acts on no proof": Build(admission=ActsOnNoProof),
+    "a leader that ends its sessions early": Build(leader=StopsEarly),
+    "a follower that falls over garbage": Build(follower=FallsOver),
     "a node that believes unsigned records": Build(verify=believe),
 }

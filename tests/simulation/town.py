@@ -4,8 +4,9 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from commonfab.protocol.attempts import Done, Dropped, OrderState, Waiting
 from commonfab.protocol.ids import OrderId
+from commonfab.protocol.lease.attempts import Done, Dropped, OrderState, Waiting
+from commonfab.protocol.lease.slots import Reported
 from commonfab.protocol.records import (
     Design,
     Job,
@@ -18,33 +19,41 @@ from commonfab.protocol.records import (
     Workshop,
     sign,
 )
-from commonfab.protocol.slots import Reported
 
+from . import cuts
+from .gossiping import LOOK_MS
 from .trade import can_make
 
 if TYPE_CHECKING:
     from .node import Node
     from .world import World
 
-NODES = 50
-WORKSHOPS = 16
-BUYERS = 10
 DESIGNS = 5
-ORDERS_MIN, ORDERS_MAX = 10, 24
 PRINTING, LASER = "fff-printing", "laser-cutting"
 PLA, PLYWOOD = "PLA", "plywood"
 """Few can cut plywood, and they may be those that go silent."""
 
 
-def machines(random: Random) -> list[list[Machine]]:
+class Scale:
+    """How many there are of each in a town of so many nodes, one in five of them a rogue."""
+
+    def __init__(self, nodes: int) -> None:
+        self.honest = nodes - nodes // 5
+        self.workshops = min(nodes // 3, 20)
+        self.buyers = min(nodes // 5, 12)
+        self.orders = (self.buyers, 2 * self.buyers)
+        """At least and at most."""
+
+
+def machines(random: Random, scale: Scale) -> list[list[Machine]]:
     """Return the machines of each node; those that only buy have none."""
-    cutters = random.sample(range(WORKSHOPS), 2)
+    cutters = random.sample(range(scale.workshops), 2)
     return [
         [
             _machine(random, f"m{number}", LASER if index in cutters and not number else PRINTING)
-            for number in range(random.randint(1, 2) if index < WORKSHOPS else 0)
+            for number in range(random.randint(1, 2) if index < scale.workshops else 0)
         ]
-        for index in range(NODES)
+        for index in range(scale.honest)
     ]
 
 
@@ -55,11 +64,13 @@ def set_up(world: "World") -> None:
         world.set_clock(node)
         node.start()
         world.after(random.randrange(5_000), partial(_introduce, world, node))
-        world.every(world.sync_every_ms, partial(world.session, node))
         if node.machines:
             world.every(world.publish_every_ms, partial(_publish, node))
-    buyers = random.sample(world.nodes, BUYERS)
-    for number in range(random.randint(ORDERS_MIN, ORDERS_MAX)):
+    world.every(LOOK_MS, world.gossip.look)
+    for party in world.parties:
+        world.every(world.sync_every_ms, partial(world.sync_round, party))
+    buyers = random.sample(world.nodes, world.scale.buyers)
+    for number in range(random.randint(*world.scale.orders)):
         at_ms = random.randint(60_000, faults.until_ms)
         world.at(at_ms, partial(_order, world, random.choice(buyers), number))
     _lay_out_troubles(world)
@@ -67,7 +78,7 @@ def set_up(world: "World") -> None:
 
 def _lay_out_troubles(world: "World") -> None:
     random, faults = world.random, world.faults
-    workshops = world.nodes[:WORKSHOPS]
+    workshops = world.nodes[: world.scale.workshops]
 
     def sometime() -> int:
         return random.randrange(faults.until_ms)
@@ -86,10 +97,14 @@ def _lay_out_troubles(world: "World") -> None:
             at_ms + random.randrange(120_000), partial(_take_off, node, machine, takes_jobs=True)
         )
     for _ in range(faults.cuts):
-        part = frozenset(random.sample(range(NODES), random.randint(1, NODES // 2)))
+        cut = cuts.draw(random, random.choice(cuts.SHAPES), len(world.parties))
         at_ms = sometime()
-        world.at(at_ms, partial(world.cut, part, is_lopsided=random.random() < 0.3))
-        world.at(at_ms + random.randrange(180_000), world.heal)
+        world.at(at_ms, partial(world.cut, cut))
+        world.at(at_ms + random.randrange(180_000), partial(world.heal, cut))
+    for _ in range(faults.equivocations):
+        world.at(sometime(), world.equivocate)
+    for _ in range(faults.floods):
+        world.at(sometime(), world.flood)
     if faults.cheats:
         world.every(int(1000 / faults.cheats), world.cheat)
         world.every(30_000, world.advertise)
@@ -198,16 +213,6 @@ def check_ended(world: "World") -> None:
             _check_pieces(world, node, order)
 
 
-def all_know_the_same(world: "World") -> bool:
-    """Tell whether all nodes know the same of the public records that do not expire."""
-    known = {
-        frozenset(i for i, record in node.library.items() if not record.body.until)
-        for node in world.nodes
-        if node.is_up
-    }
-    return len(known) == 1
-
-
 def _open_orders(world: "World") -> list[str]:
     left: list[str] = []
     for node, order in world.orders:
@@ -251,7 +256,7 @@ def _check_pieces(world: "World", buyer: "Node", order: OrderId) -> None:
     state = _state(buyer, order)
     for job in state.jobs:
         receipts = {attempt.lease: attempt.receipt for attempt in job.attempts}
-        for owner, lease, pieces in world.made(order, job.index):
+        for owner, lease, pieces in world.making.made(order, job.index):
             receipt = receipts.get(lease)
             if receipt is None:
                 assert not world.answers(owner), f"{pieces} pieces without a receipt"

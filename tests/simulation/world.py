@@ -11,31 +11,36 @@ from functools import partial
 from hashlib import blake2b
 from itertools import count
 from random import Random
+from zlib import crc32
 
-from commonfab.protocol import sync
-from commonfab.protocol.errors import PeerError
-from commonfab.protocol.events import JobEnded, JobProgressed, Tick
-from commonfab.protocol.ids import NodeId, OrderId, RecordId, Timestamp, short
-from commonfab.protocol.planning import Planner
-from commonfab.protocol.records import Lease, Letter, Record, Request
+from commonfab.protocol.events import Tick
+from commonfab.protocol.ids import NodeId, OrderId, Timestamp, short
+from commonfab.protocol.lease.planning import Planner
+from commonfab.protocol.records import Letter, Record
 from commonfab.scheduler.placement import Planner as RealPlanner
 from commonfab.scheduler.quote import Quoter
 
-from . import faults, town
-from .cheat import Eve
+from . import faults, links, memory, town
+from .agreement import Agreement
 from .checkers import Checkers
+from .cuts import Cut
+from .gossiping import Gossip
 from .keys import Keys
-from .machines import Work
+from .making import Making
 from .node import EPOCH_MS, Build, Node
 from .pretender import Mallory
+from .rogue import FLOOD, Rogue
+from .syncing import Party, Session
 from .trade import PlainPlanner
 
-STEPS_MAX = 400_000
+STEPS_MAX = 2_000_000
 CALM_MS_MAX = 4 * 60 * 60_000
 """How long after the bad times everything must have ended."""
 REAL_EVERY = 20
-SYNC_EVERY_MS = 60_000
+SYNC_EVERY_MS = 120_000
 PUBLISH_EVERY_MS = 12 * 60_000
+NODES = 30
+"""Of a run in its quick form; `--nodes` sets another number."""
 
 Story = Callable[[str], None]
 
@@ -46,20 +51,34 @@ class Result:
 
     trace: str
     steps: int
-    letters: int
+    messages: int
+    bytes: int
+    rounds: float
+    """Of sync, from the end of the bad times until all honest nodes agreed."""
     simulated_ms: int
     jobs: int
     pieces_made: int
     pieces_surplus: int
+    proofs: int
+    """Rogues that were proven to have signed two records for one place."""
+    shown_out: int
+    """Times that an honest node would have no more to do with a rogue."""
 
 
 class World:
     """One run."""
 
-    def __init__(self, seed: int, build: Build | None = None, story: Story | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        build: Build | None = None,
+        story: Story | None = None,
+        nodes: int = NODES,
+    ) -> None:
         self.seed = seed
         self.build = build or Build()
         self.random = Random(seed)
+        self.scale = town.Scale(nodes)
         self.faults = faults.draw(self.random)
         # Real keys and the real planner cost ten times as much, so few runs have them.
         self.is_real = seed % REAL_EVERY == 0
@@ -67,7 +86,8 @@ class World:
         self.verify = self.keys.verify
         self.is_bad = True
         """Things go wrong until `faults.until_ms`."""
-        self.letters = 0
+        self.messages = 0
+        self.bytes = 0
         self.steps = 0
         self.sync_every_ms = SYNC_EVERY_MS
         self.publish_every_ms = PUBLISH_EVERY_MS
@@ -76,15 +96,23 @@ class World:
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._ties = count()
         self._trace = blake2b(digest_size=16)
-        self._cut: tuple[frozenset[int], bool] = frozenset(), False
-        machines = town.machines(self.random)
-        signers = [self.keys.signer(f"node {index}") for index in range(town.NODES)]
-        self.nodes = [
+        self._cuts = links.Cuts()
+        machines = town.machines(self.random, self.scale)
+        signers = [self.keys.signer(f"node {index}") for index in range(nodes)]
+        honest = self.scale.honest
+        self.nodes: list[Node] = [
             Node(index, signer, machines[index], self._make_planner, Quoter, self)
-            for index, signer in enumerate(signers)
+            for index, signer in enumerate(signers[:honest])
         ]
+        self.rogues = [
+            Rogue(index, signers[index], self.random, self) for index in range(honest, nodes)
+        ]
+        self.parties: list[Party] = [*self.nodes, *self.rogues]
+        self.links = links.draw(self.random, honest, nodes - honest)
+        self.gossip = Gossip(self)
+        self.making = Making(self)
         self._by_id = {node.id: node for node in self.nodes}
-        self.eve = Eve(self.keys.signer("eve"), self.random, self)
+        self._indices = {party.id: party.index for party in self.parties}
         self.mallory = Mallory(self.keys.signer("mallory"), self.random, self._slip)
         self.checkers = Checkers(self._by_id, self.keys.signed)
         self.orders: list[tuple[Node, OrderId]] = []
@@ -93,42 +121,42 @@ class World:
 
     def run(self) -> Result:
         """Let the bad times pass, then the good ones until all has ended. Raises `Breach`."""
+        with memory.of_what_is_read():
+            return self._run()
+
+    def _run(self) -> Result:
         town.set_up(self)
         self._run_until(self.faults.until_ms)
         self._end_bad_times()
+        agreement = Agreement(self)
+        rounds = agreement.rounds(self._run_until)
         end_ms = self._time_ms + CALM_MS_MAX
         while self._time_ms < end_ms and (
-            town.unfinished(self) or not town.all_know_the_same(self)
+            town.unfinished(self) or not agreement.all_know_the_same()
         ):
             self._run_until(self._time_ms + 60_000)
         town.check_ended(self)
-        assert town.all_know_the_same(self), "the nodes do not know the same public records"
+        assert agreement.all_know_the_same(), "the nodes do not know the same public records"
         buyers = {node.index: node for node, _ in self.orders if node.is_up}
         states = [state for node in buyers.values() for state in node.peer.buyer.orders()]
         return Result(
             trace=self._trace.hexdigest(),
             steps=self.steps,
-            letters=self.letters,
+            messages=self.messages,
+            bytes=self.bytes,
+            rounds=rounds,
             simulated_ms=self._time_ms,
             jobs=sum(len(state.jobs) for state in states),
             pieces_made=sum(state.pieces_made() for state in states),
             pieces_surplus=sum(state.surplus() for state in states),
+            proofs=len({author for node in self.nodes for author in node.frozen}),
+            shown_out=self.gossip.shown_out,
         )
 
     def answers(self, node: NodeId) -> bool:
         """Tell whether this is a node that will answer for what it did."""
         known = self._by_id.get(node)
         return known is not None and known.is_up
-
-    def made(self, order: OrderId, job: int) -> list[tuple[NodeId, RecordId, int]]:
-        """Return the owner, lease and good pieces of each time that a job was really made."""
-        return [
-            (node.id, lease, bench.ended[lease].pieces)
-            for lease in self.checkers.lease_of.get((order, job), [])
-            for node in self.nodes
-            for bench in node.benches.values()
-            if lease in bench.ended
-        ]
 
     def at(self, when_ms: int, what: Callable[[], None]) -> None:
         # The counter settles ties, so that two things at one instant keep their order.
@@ -159,7 +187,7 @@ class World:
 
     def _end_bad_times(self) -> None:
         self.is_bad = False
-        self._cut = frozenset(), False
+        self._cuts.end_all()
         self.tell("the bad times are over")
         for node in self.nodes:
             if not node.is_up and not node.is_silent:
@@ -168,69 +196,67 @@ class World:
     # What nodes ask for (see node.Surroundings).
 
     def post(self, sender: Node, to: NodeId, record: Record) -> None:
-        self.letters += 1
         receiver = self._by_id.get(to)
-        if self.is_bad and self.faults.cheats:
-            self.eve.hear(record)
-        if to == self.mallory.node and not self._happens(self.faults.loss):
+        if self.is_bad:
+            self.random.choice(self.rogues).hear(record)
+        if to == self.mallory.node and not self.happens(self.faults.loss):
             self.after(self.random.randint(5, 200), partial(self._pretend, record))
         if receiver is None:
             return
         if receiver is sender:
             self.after(1, partial(self._deliver, receiver, record.data))
             return
-        if self._is_cut(sender, receiver) or self._happens(self.faults.loss):
+        delay_ms = self.carry(sender.index, receiver.index, record.data)
+        if self.is_cut(sender.index, receiver.index) or self.happens(self.faults.loss):
             return
-        for _ in range(2 if self._happens(self.faults.copies) else 1):
-            delay_ms = self.random.randint(5, 200)
-            if self._happens(self.faults.late):
+        for _ in range(2 if self.happens(self.faults.copies) else 1):
+            if self.happens(self.faults.late):
                 delay_ms += self.random.randrange(self.faults.late_ms_max)
             self.after(delay_ms, partial(self._deliver, receiver, record.data))
+            delay_ms = self.random.randint(5, 200)
+
+    def publish(self, node: Node, data: bytes) -> None:
+        if self.is_bad:
+            self.random.choice(self.rogues).receive(data)
+        self.gossip.publish(node, data)
+
+    def sync_with(self, party: Party, other: int) -> None:
+        """Let a party sync with one of its links, out of turn."""
+        if party.is_up:
+            self._sync_with_next(party, [other])
+
+    def carry(self, sender: int, receiver: int, data: bytes) -> int:
+        """Count what goes over the wire; return for how long it is on its way, in ms."""
+        self.messages += 1
+        self.bytes += len(data)
+        self._trace.update(b"%d %d %d %d\n" % (self._time_ms, sender, receiver, crc32(data)))
+        return self.random.randint(5, 200)
+
+    def is_cut(self, sender: int, receiver: int) -> bool:
+        return self._cuts.any and self._cuts.stop(sender, receiver, self._time_ms)
+
+    def are_apart(self, one: int, other: int) -> bool:
+        """Tell whether something cannot pass one way or the other."""
+        return self._cuts.any and (self.is_cut(one, other) or self.is_cut(other, one))
+
+    def index_of(self, party: NodeId) -> int:
+        return self._indices[party]
+
+    def is_rogue(self, index: int) -> bool:
+        return index >= self.scale.honest
 
     def whisper(self, to: NodeId, data: bytes) -> None:
         """Deliver what Eve has made up."""
         if to in self._by_id:
-            self.after(self.random.randint(5, 200), partial(self._deliver, self._by_id[to], data))
+            receiver = self._by_id[to]
+            self.after(self.carry(-1, receiver.index, data), partial(self._deliver, receiver, data))
 
     def wake(self, node: Node, at: Timestamp) -> None:
         node.wakes += 1
         self._wake_later(node, at, node.wakes)
 
-    def begin(self, node: Node, machine: str, lease: Record, request: Record) -> None:
-        body, asked = lease.body, request.body
-        assert isinstance(body, Lease)
-        assert isinstance(asked, Request)
-        window_ms = body.end - body.start
-        takes_ms = int(window_ms * self.random.uniform(0.5, 0.98))
-        if self._happens(self.faults.overruns):
-            takes_ms = int(window_ms * self.random.uniform(1, 3))
-        work = Work(lease.id, self._time_ms, self._time_ms + takes_ms, asked.pieces, made=True)
-        if self._happens(self.faults.failures):
-            work.ends_ms = self._time_ms + self.random.randrange(takes_ms)
-            work.pieces, work.made = self.random.randrange(asked.pieces), False
-            work.reason = "the print came loose"
-        node.benches[machine].begin(work)
-        self.note("begins", node, lease)
-        self.at(self._time_ms + takes_ms // 2, partial(self._progress, node, lease.id))
-        self.at(work.ends_ms, partial(self._machine_ends, node, machine, work))
-
-    def ask_after(self, node: Node, machine: str, lease: Record) -> None:
-        """Find out what became of a job: it goes on, it has ended, or it never began."""
-        bench = node.benches[machine]
-        if bench.job is not None and bench.job.lease == lease.id:
-            return
-        never = Work(lease.id, self._time_ms, self._time_ms, 0, made=False, reason="never begun")
-        work = bench.ended.setdefault(lease.id, never)
-        self.after(1, partial(self._tell_end, node, work))
-
-    def stop(self, node: Node, machine: str, lease: Record, reason: str) -> None:
-        bench = node.benches[machine]
-        if bench.job is not None and bench.job.lease == lease.id:
-            bench.break_off(self._time_ms + 1, reason, self.random)
-            self.after(1, partial(self._machine_ends, node, machine, bench.job))
-
     def dies_at(self, node: Node, effects_count: int) -> int | None:
-        if not effects_count or not self._happens(self.faults.crash_within):
+        if not effects_count or not self.happens(self.faults.crash_within):
             return None
         return self.random.randint(0, effects_count)
 
@@ -240,10 +266,7 @@ class World:
         lost = node.disk.crash(self.random)
         self.note("dies", node)
         self.tell(f"{node.index:2} dies, {lost} unsynced records are lost")
-        for machine, bench in node.benches.items():
-            if bench.job is not None and not bench.outlasts_node:
-                bench.break_off(self._time_ms, "the node died", self.random)
-                self.after(0, partial(self._machine_ends, node, machine, bench.job))
+        self.making.node_died(node)
         if not node.is_silent:
             self.after(self.random.randint(100, 90_000), partial(self.restart, node))
 
@@ -280,20 +303,47 @@ class World:
         if node.is_up:
             self.crash(node)
 
-    def cut(self, part: frozenset[int], *, is_lopsided: bool) -> None:
-        """Let nothing pass from a part of the nodes to the others; unless lopsided, nor back."""
+    def cut(self, cut: Cut) -> None:
         if self.is_bad:
-            self.tell(
-                f"the network falls apart: {len(part)} nodes {'cannot speak out' * is_lopsided}"
-            )
-            self._cut = part, is_lopsided
+            self.tell(f"the network falls apart: {cut.shape}")
+            self._cuts.begin(cut)
 
-    def heal(self) -> None:
-        self._cut = frozenset(), False
+    def heal(self, cut: Cut) -> None:
+        self._cuts.end(cut)
 
     def cheat(self) -> None:
         if self.is_bad:
-            self.eve.act([node.id for node in self.nodes], EPOCH_MS + self._time_ms)
+            rogue = self.random.choice(self.rogues)
+            rogue.act([node.id for node in self.nodes], EPOCH_MS + self._time_ms)
+            other = self.random.choice(self.links[rogue.index])
+            rogue.gossip(partial(self.gossip.say, rogue.index, other))
+
+    def equivocate(self) -> None:
+        rogue = self.random.choice(self.rogues)
+        self.tell(f"{rogue.index:2} signs two records for one place")
+        rogue.equivocate([node.id for node in self.nodes], EPOCH_MS + self._time_ms)
+
+    def flood(self) -> None:
+        rogue = self.random.choice(self.rogues)
+        rogue.flood([node.id for node in self.nodes], EPOCH_MS + self._time_ms)
+        say = partial(self.gossip.say, rogue.index, self.random.choice(self.links[rogue.index]))
+        for _ in range(FLOOD):
+            rogue.gossip(say)
+
+    def sync_round(self, party: Party) -> None:
+        """Let a party sync with all its links, one after another."""
+        if party.is_up:
+            others = self.random.sample(self.links[party.index], len(self.links[party.index]))
+            self._sync_with_next(party, others)
+
+    def _sync_with_next(self, party: Party, others: list[int]) -> None:
+        while others:
+            other = self.parties[others.pop()]
+            is_apart = self.are_apart(party.index, other.index)
+            if party.is_up and other.is_up and not is_apart:
+                then = partial(self._sync_with_next, party, others)
+                Session(self, party, other, then).begin()
+                return
 
     def advertise(self) -> None:
         """Let Mallory's capacity be known to some, and something be asked for."""
@@ -302,34 +352,13 @@ class World:
             capacity = self.mallory.capacity(at)
             for node in self.random.sample(self.nodes, 5):
                 self.whisper(node.id, capacity.data)
-            self.mallory.ask(self.random.choice(self.nodes[: town.WORKSHOPS]).id, at)
-
-    def session(self, node: Node) -> None:
-        """Let a node exchange public records with another, as if nothing took time."""
-        other = self.random.choice(self.nodes)
-        if other is node or not node.is_up or not other.is_up:
-            return
-        if self._is_cut(node, other) or self._is_cut(other, node):
-            return
-        node.drop_expired()
-        other.drop_expired()
-        leader = sync.lead(node, node.receive)
-        left = self.random.randint(0, 6) if self._happens(self.faults.sessions_cut) else 1000
-        try:
-            message = next(leader)
-            while left and node.is_up and other.is_up:
-                left -= 1
-                message = leader.send(sync.answer(message, other, other.receive))
-        except StopIteration:
-            pass
-        except PeerError as error:
-            raise AssertionError("two honest nodes could not sync") from error
+            self.mallory.ask(self.random.choice(self.nodes[: self.scale.workshops]).id, at)
 
     # What comes of it.
 
     def _deliver(self, node: Node, data: bytes) -> None:
         if node.is_up:
-            node.receive(data)
+            node.open(data)
 
     def _pretend(self, record: Record) -> None:
         if self.is_bad:
@@ -351,31 +380,7 @@ class World:
         else:
             node.handle(Tick())
 
-    def _progress(self, node: Node, lease: RecordId) -> None:
-        if node.is_up:
-            node.handle(JobProgressed(lease, "running", 500))
-
-    def _machine_ends(self, node: Node, machine: str, work: Work) -> None:
-        bench = node.benches[machine]
-        if bench.job is not work or self._time_ms < work.ends_ms:
-            return
-        self._tell_end(node, bench.end())
-
-    def _tell_end(self, node: Node, work: Work) -> None:
-        if node.is_up:
-            seconds = (self._time_ms - work.started_ms) // 1000
-            started = EPOCH_MS + work.started_ms
-            node.handle(
-                JobEnded(work.lease, work.made, work.pieces, started, seconds, 0, 0, 0, work.reason)
-            )
-
-    def _is_cut(self, sender: Node, receiver: Node) -> bool:
-        part, is_lopsided = self._cut
-        if sender.index in part:
-            return receiver.index not in part
-        return receiver.index in part and not is_lopsided
-
-    def _happens(self, share: float) -> bool:
+    def happens(self, share: float) -> bool:
         return self.is_bad and share > 0 and self.random.random() < share
 
     def _make_planner(self, node: Node) -> Planner:

@@ -4,7 +4,7 @@ from typing import Any
 
 from commonfab.protocol.envelope import Signer
 from commonfab.protocol.records import Record
-from commonfab.storage.catalogue_entry import Entry
+from commonfab.storage.catalogue.entry import Entry
 from tests.builders import a_design, a_part
 from tests.protocol.signers import ALICE
 

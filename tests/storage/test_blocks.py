@@ -1,6 +1,8 @@
 """The block store on disk: what it does when its files are not as it left them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,8 @@ from commonfab.protocol.errors import Malformed
 from commonfab.protocol.multihash import HASHES
 from commonfab.storage.blocks import DiskBlockStore
 from commonfab.storage.cid import CID, DAG_PB, RAW
-from commonfab.storage.dagpb import Link, Node, encode
 from commonfab.storage.ports import BlockDamaged, BlockMissing, MadeBlock, StoreBroken
+from commonfab.storage.unixfs.dagpb import Link, Node, encode
 
 DATA = bytes(range(64))
 CID_OF_DATA = CID.of(DATA, codec=RAW)
@@ -92,6 +94,48 @@ def test_putting_a_block_mends_a_damaged_one_that_nobody_has_read(
     store.put(CID_OF_DATA, DATA)
 
     assert store.get(CID_OF_DATA) == DATA
+
+
+@dataclass(frozen=True)
+class Looking(CID):
+    """A name that, after a first look at wrong bytes, lets others do something."""
+
+    meanwhile: list[Callable[[], object]] = field(default_factory=list[Callable[[], object]])
+
+    def names(self, data: bytes) -> bool:
+        has_right_bytes = super().names(data)
+        while not has_right_bytes and self.meanwhile:
+            self.meanwhile.pop()()
+        return has_right_bytes
+
+
+def test_what_is_mended_while_it_is_read_as_damaged_stays(
+    store: DiskBlockStore, tmp_path: Path
+) -> None:
+    store.put(CID_OF_DATA, DATA)
+    path_of(CID_OF_DATA, tmp_path).write_bytes(b"rotten")
+    mend = partial(store.put, CID_OF_DATA, DATA)
+    cid = Looking(CID_OF_DATA.version, CID_OF_DATA.codec, CID_OF_DATA.multihash, [mend])
+
+    assert store.get(cid) == DATA
+    assert store.get(CID_OF_DATA) == DATA
+    assert not list((tmp_path / "damaged").iterdir())
+
+
+def test_of_two_readers_of_a_damaged_block_the_second_finds_none(
+    store: DiskBlockStore, tmp_path: Path
+) -> None:
+    def read_too() -> None:
+        with pytest.raises(BlockDamaged):
+            store.get(CID_OF_DATA)
+
+    store.put(CID_OF_DATA, DATA)
+    path_of(CID_OF_DATA, tmp_path).write_bytes(b"rotten")
+
+    with pytest.raises(BlockMissing):
+        store.get(
+            Looking(CID_OF_DATA.version, CID_OF_DATA.codec, CID_OF_DATA.multihash, [read_too])
+        )
 
 
 def test_what_a_crash_left_unfinished_is_gone_once_the_store_is_opened(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commonfab.protocol.errors import Malformed
+from commonfab.protocol.multihash import HASHES
 from commonfab.storage.cid import CID, DAG_PB, INLINE_BYTES_MAX, RAW, Version
 
 HELLO = b"hello world"
@@ -61,6 +62,15 @@ def test_version_0_is_base58_and_names_the_same_block_as_its_version_1() -> None
     assert (cid.version, cid.codec, str(cid)) == (0, DAG_PB, FOLDER_V0)
     assert cid.as_v1() == CID(1, DAG_PB, cid.multihash)
     assert str(cid.as_v1()).startswith("bafybei")
+
+
+def test_only_what_version_0_can_say_has_both_versions() -> None:
+    old = CID.parse(FOLDER_V0)
+    raw = CID.of(b"", codec=RAW)
+    long = CID(1, DAG_PB, HASHES[1].prefix + HASHES[1].digest(b""))
+
+    assert old.versions() == old.as_v1().versions() == (old.as_v1(), old)
+    assert (raw.versions(), long.versions()) == ((raw,), (long,))
 
 
 @pytest.mark.rule("UNIXFS-2")

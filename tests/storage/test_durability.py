@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from commonfab.protocol.errors import Malformed
 from commonfab.storage.blocks import DiskBlockStore
 from commonfab.storage.cid import CID, RAW
 from commonfab.storage.ports import BlockMissing
@@ -116,6 +117,35 @@ def test_a_block_that_was_there_already_is_made_durable_too(tmp_path: Path) -> N
     platter.syncs_left = None
 
     store.put(cid, data)
+
+    assert survivors(platter, tmp_path / "a", tmp_path / "b").get(cid) == data
+
+
+def test_what_can_be_seen_after_a_failed_put_outlasts_a_power_cut(tmp_path: Path) -> None:
+    platter = Platter()
+    store = DiskBlockStore(tmp_path / "a", sync=platter.sync)
+    batch = some_blocks(7)[0]
+    lie = (CID.of(b"the truth", codec=RAW), b"a lie")
+
+    with pytest.raises(Malformed):
+        store.put_many([*batch, lie])
+
+    assert set(store.cids())
+    assert set(survivors(platter, tmp_path / "a", tmp_path / "b").cids()) == set(store.cids())
+
+
+def test_what_a_killed_program_has_named_is_durable_once_the_store_is_opened(
+    tmp_path: Path,
+) -> None:
+    platter = Platter()
+    killed = DiskBlockStore(tmp_path / "a", sync=platter.sync)
+    (cid, data), *_ = some_blocks(8)[0]
+    platter.syncs_left = 1  # the file, but not its folder
+    with pytest.raises(PowerCut):
+        killed.put(cid, data)
+    platter.syncs_left = None
+
+    assert DiskBlockStore(tmp_path / "a", sync=platter.sync).has(cid)
 
     assert survivors(platter, tmp_path / "a", tmp_path / "b").get(cid) == data
 

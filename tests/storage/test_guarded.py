@@ -12,7 +12,7 @@ from commonfab.storage.blocks import DiskBlockStore
 from commonfab.storage.cid import CID, RAW
 from commonfab.storage.guarded import GuardedBlocks
 from commonfab.storage.memory import MemoryBlockStore
-from commonfab.storage.ports import BlockDamaged
+from commonfab.storage.ports import BlockDamaged, BlockMissing
 
 DATA = [b"%d" % number for number in range(5)]
 CIDS = [CID.of(data, codec=RAW) for data in DATA]
@@ -28,6 +28,22 @@ def test_a_damaged_block_is_told_of_as_it_is_read(tmp_path: Path) -> None:
     with pytest.raises(BlockDamaged):
         blocks.get(CIDS[0])
     assert told == [CIDS[0]]
+
+
+def test_a_denied_block_is_for_nobody_and_can_still_be_deleted() -> None:
+    blocks = GuardedBlocks(MemoryBlockStore())
+    blocks.put(CIDS[0], DATA[0])
+    blocks.put(CIDS[1], DATA[1])
+
+    blocks.denied = frozenset([CIDS[0].as_v1()])
+
+    assert not blocks.has(CIDS[0])
+    with pytest.raises(BlockMissing):
+        blocks.get(CIDS[0])
+    assert blocks.get(CIDS[1]) == DATA[1]
+    with blocks.sweep() as delete:
+        assert delete(CIDS[0])
+    assert not blocks.inner.has(CIDS[0])
 
 
 class Interleaved(RuleBasedStateMachine):

@@ -6,7 +6,7 @@ from typing import Any
 
 from commonfab.storage.cid import CID, RAW
 from commonfab.storage.memory import MemoryBlockStore
-from commonfab.storage.unixfs import Profile
+from commonfab.storage.unixfs.unixfs import Profile
 from tests.storage.content import Content
 
 VECTORS: dict[str, Any] = json.loads(Path("specs/vectors/unixfs.json").read_text())

@@ -1,10 +1,10 @@
 """Writes specs/vectors/bundle.json: whole files, and what a reader makes of each."""
 
-from commonfab.storage.car import encode_header, encode_section
-from commonfab.storage.car_bundle import NamedTree, SealedRecord, lay_out
+from commonfab.storage.car.bundle import NamedTree, SealedRecord, lay_out
+from commonfab.storage.car.car import encode_header, encode_section
 from commonfab.storage.cid import CID, DAG_PB, RAW
-from commonfab.storage.dagpb import Link, Node, encode
 from commonfab.storage.memory import MemoryBlockStore
+from commonfab.storage.unixfs.dagpb import Link, Node, encode
 from tests.protocol.signers import ALICE
 from tests.vectors import Case
 

@@ -16,10 +16,10 @@ from time import monotonic
 
 from commonfab.node.home.folder import Home
 from commonfab.protocol import envelope, records
-from commonfab.storage import unixfs
 from commonfab.storage.blocks import DiskBlockStore
 from commonfab.storage.cid import CID
 from commonfab.storage.records import SqliteRecordStore
+from commonfab.storage.unixfs import unixfs
 from tests.node.village import a_home
 
 from . import work

@@ -11,7 +11,7 @@ from commonfab.node.control.client import Client
 from commonfab.node.home.folder import Home
 from commonfab.protocol.errors import ResourceError
 from commonfab.storage.blocks import DiskBlockStore
-from commonfab.storage.car import encode_header, encode_section
+from commonfab.storage.car.car import encode_header, encode_section
 from commonfab.storage.cid import CID, RAW
 from tests.node.running import RunningNode, commonfab, running_node
 
@@ -105,7 +105,6 @@ def test_blocks_without_records_say_that_nobody_vouches_for_them(
         (["make", "wall hook", "--to", "no/x.car"], "there is no such folder"),
         (["make", "wall hook", "--to", "."], "not overwritten"),
         (["open", "none.car"], "there is no such file"),
-        (["open", "."], "is a folder"),
         (["open", "text.car"], "not a CAR file"),
     ],
 )
@@ -120,6 +119,28 @@ def test_a_refusal_is_one_sentence(
     assert (ended.code, ended.out) == (1, "")
     assert says in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_a_folder_without_a_bundle_says_so(alice: RunningNode, tmp_path: Path) -> None:
+    ended = alice("bundle", "open", str(tmp_path))
+
+    assert (ended.code, ended.out) == (0, "")
+    assert "no bundle here" in ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["make", "--to", "x.car"],
+        ["make", "wall hook", "--to", "x.car", "--seal"],
+        ["make", "wall hook", "--to", "x.car", "--budget", "4GB"],
+        ["make", "--for", "Bob", "--to", "x.car", "--budget", "4 apples"],
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_the_node_is_asked(words: list[str]) -> None:
+    ended = commonfab("bundle", *words)
+
+    assert ended.code == 2
 
 
 def test_without_a_node_it_says_how_to_start_one(tmp_path: Path) -> None:

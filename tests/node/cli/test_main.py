@@ -89,7 +89,7 @@ def test_init_makes_a_node_and_says_what_comes_next(tmp_path: Path) -> None:
     assert ended.out.splitlines()[0] == "Bob's"
     assert "node  12D3KooW" in ended.out
     assert f"{home}/key.pem" in ended.err
-    assert "commonfab run" in ended.err
+    assert f"commonfab run --home {home}" in ended.err
     assert home.stat().st_mode & 0o777 == 0o700
 
 

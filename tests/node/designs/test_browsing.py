@@ -15,7 +15,7 @@ from commonfab.node.node import Node
 from commonfab.protocol.encoding import plain_text
 from commonfab.protocol.errors import CommonfabError, UsageError
 from commonfab.protocol.records import Origin, Record
-from commonfab.storage.catalogue_query import Query
+from commonfab.storage.catalogue.query import Query
 from commonfab.storage.memory import MemoryRecordStore
 from tests.builders import a_design, a_workshop
 from tests.node.designs.okh_data import real_manifests

@@ -10,7 +10,8 @@ from commonfab.protocol.envelope import identify
 from commonfab.protocol.errors import ResourceError, UsageError
 from commonfab.protocol.ids import NodeId, RecordId
 from commonfab.protocol.records import Record
-from commonfab.storage.catalogue_query import Query
+from commonfab.protocol.standing import proofs
+from commonfab.storage.catalogue.query import Query
 from commonfab.storage.memory import MemoryRecordStore
 from commonfab.storage.records import SqliteRecordStore
 from tests.builders import (
@@ -175,9 +176,9 @@ async def test_the_newest_honest_version_is_shown_also_after_a_restart(home: Pat
     old, new = a_design(version="1"), a_design(version="2")
     await library.keep([old, new])
     assert await found(library) == [new.id]
-    seq = new.body.seq
+    other = a_design(version="other", seq=new.body.seq)
 
-    await library.keep_proof(new.id, a_design(version="other", seq=seq))
+    await library.keep([proofs.prove(new.data, other.data)])
 
     assert await found(library) == [old.id]
     library.close()
@@ -248,6 +249,8 @@ async def test_a_design_is_named_by_name_short_name_id_or_a_part_of_these(
         await library.designs.find("pump")
     with pytest.raises(UsageError, match="no such design is known here"):
         await library.designs.find("chair")
+    with pytest.raises(UsageError, match="without a name"):
+        await library.designs.find(" ")
 
 
 async def test_nobody_takes_a_name_by_seeking_an_id_that_begins_like_it() -> None:

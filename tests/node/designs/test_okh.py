@@ -244,3 +244,21 @@ def test_okh_v1_without_licensor_takes_the_author_and_says_so() -> None:
 def test_okh_v1_without_licence_is_refused() -> None:
     with pytest.raises(KeyRefused, match="names no licence; add license: with hardware:"):
         from_okh_v1({**V1, "license": {"hardware": " "}})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"keywords": ["water", " hand  pump ", "water"]}, ("water", "hand pump")),
+        ({"keywords": "water, medical"}, ("water", "medical")),
+        ({"keywords": ["water"], "tags": ["pump", 5, ""]}, ("water", "pump")),
+        ({"tags": None}, ()),
+        ({}, ()),
+    ],
+)
+def test_what_a_design_is_filed_under_comes_from_either_key_each_word_once(
+    given: Tree, expected: tuple[str, ...]
+) -> None:
+    for manifest in (from_okh(HEAD | given), from_okh_v1(V1 | given)):
+        assert manifest.tags == expected
+        assert not manifest.rest.keys() & {"keywords", "tags"}

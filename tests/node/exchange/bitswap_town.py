@@ -1,6 +1,5 @@
 """A town of nodes that exchange blocks: ours, and strangers that answer as they like."""
 
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
@@ -12,14 +11,14 @@ from commonfab.node.exchange.streams import MessageReader, write_message
 from commonfab.node.network.libp2p_transport import Libp2pTransport
 from commonfab.node.network.memory_transport import MemoryNetwork, MemoryTransport
 from commonfab.node.network.transport import Handler, Stream, Transport, opened
-from commonfab.protocol.bitswap_wire import PROTOCOL, Message
 from commonfab.protocol.errors import PeerError
+from commonfab.protocol.exchange.bitswap_wire import PROTOCOL, Message
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.limits import KIB
-from commonfab.storage import unixfs
 from commonfab.storage.cid import CID, RAW
 from commonfab.storage.memory import MemoryBlockStore
 from commonfab.storage.ports import BlockDamaged, StoreFull
+from commonfab.storage.unixfs import unixfs
 from tests.storage.content import Content
 
 CHUNK = 256 * KIB
@@ -67,7 +66,7 @@ class Noting(MemoryTransport):
         super().__init__(me, network)
         self.offences: list[str] = []
 
-    def serve(self, protocol: str, handler: Handler) -> None:
+    def serve(self, protocol: str, handler: Handler, *, is_lasting: bool = False) -> None:
         async def noting(stream: Stream) -> None:
             try:
                 await handler(stream)
@@ -75,7 +74,7 @@ class Noting(MemoryTransport):
                 self.offences.append(str(error))
                 raise
 
-        super().serve(protocol, noting)
+        super().serve(protocol, noting, is_lasting=is_lasting)
 
 
 class Peer:
@@ -161,6 +160,6 @@ def libp2p_town(nursery: trio.Nursery) -> Town:
     def make() -> Transport:
         seed = next(numbers).to_bytes(32, "big")
         here = ["/ip4/127.0.0.1/tcp/0"]
-        return Libp2pTransport(seed, here, mdns=False, first_sequence=time.time_ns())
+        return Libp2pTransport(seed, here, mdns=False)
 
     return Town(nursery, make)

@@ -8,15 +8,17 @@ import trio
 import trio.testing
 
 from commonfab.node.exchange.bitswap import IDLE_MS
+from commonfab.node.exchange.streams import write_message
 from commonfab.node.exchange.walk import LOOK_BLOCKS_MAX, Walk
-from commonfab.protocol.bitswap_wire import block_of
+from commonfab.node.network.transport import opened
 from commonfab.protocol.errors import ResourceError
-from commonfab.protocol.exchange_fetching import HELD_BYTES_MAX
+from commonfab.protocol.exchange.bitswap_wire import PROTOCOL, HashedBlock, Message, Want
+from commonfab.protocol.exchange.fetching import HELD_BYTES_MAX
 from commonfab.protocol.ids import NodeId
-from commonfab.protocol.limits import FRAME_BYTES_MAX
-from commonfab.storage import unixfs
+from commonfab.protocol.limits import FRAME_BYTES_MAX, STREAM_IDLE_S_MAX
 from commonfab.storage.cid import CID, DAG_PB, RAW
 from commonfab.storage.ports import StoreFull
+from commonfab.storage.unixfs import unixfs
 from tests.node.exchange.bitswap_town import (
     CHUNK,
     PATIENCE_S,
@@ -319,4 +321,29 @@ def test_a_tree_without_end_is_given_up() -> None:
     walk = Walk(root, Store(), endless)
 
     with pytest.raises(ResourceError, match=f"{root} has more than"):
-        walk.keep([block_of(RAW_PREFIX, b"%d" % n) for n in range(300)])
+        walk.keep([HashedBlock(RAW_PREFIX, b"%d" % n) for n in range(300)])
+
+
+async def test_a_stream_outlasts_the_time_that_an_exchange_has(
+    nursery: trio.Nursery, mock_clock: trio.testing.MockClock
+) -> None:
+    town = libp2p_town(nursery)
+    bob = await town.peer()
+    root = bob.store.add(1)
+    answered = trio.Event()
+
+    def note(message: Message) -> None:
+        answered.set()
+
+    stranger = await town.stranger(note)
+    async with opened(stranger, bob.me, PROTOCOL) as stream:
+        nursery.start_soon(stream.read, 1)  # It raises if Bob resets the stream.
+        await write_message(stream, Message(wants=(Want(bytes(root)),)))
+        await answered.wait()
+        mock_clock.jump(STREAM_IDLE_S_MAX + 1)
+        mock_clock.rate = 1.0
+        answered = trio.Event()
+        await write_message(stream, Message(wants=(Want(bytes(root)),)))
+        with trio.fail_after(PATIENCE_S):
+            await answered.wait()
+        nursery.cancel_scope.cancel()

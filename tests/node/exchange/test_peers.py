@@ -4,20 +4,21 @@ import pytest
 import trio
 import trio.testing
 
-from commonfab.node.exchange.bitswap import UNFINISHED_BYTES_PER_PEER_MAX
+from commonfab.node.exchange.bitswap import READERS_PER_PEER_MAX, UNFINISHED_BYTES_PER_PEER_MAX
 from commonfab.node.exchange.streams import write_message
 from commonfab.node.network.transport import StreamBroken, opened
-from commonfab.protocol.bitswap_wire import (
+from commonfab.protocol.errors import ResourceError
+from commonfab.protocol.exchange.bitswap_wire import (
     PROTOCOL,
+    Block,
+    HashedBlock,
     Message,
     Presence,
     Want,
     WantKind,
-    block_of,
     encode,
 )
-from commonfab.protocol.errors import ResourceError
-from commonfab.protocol.exchange_sources import UNASKED_MAX, WRONG_MAX
+from commonfab.protocol.exchange.sources import UNASKED_MAX, WRONG_MAX
 from commonfab.protocol.limits import BLOCK_BYTES_MAX
 from tests.node.exchange.bitswap_town import (
     CHUNK,
@@ -25,6 +26,7 @@ from tests.node.exchange.bitswap_town import (
     RAW_PREFIX,
     Noting,
     Peer,
+    Store,
     Town,
     memory_town,
     tell,
@@ -48,7 +50,7 @@ async def test_wrong_blocks_are_refused_and_the_fetch_goes_on_elsewhere(town: To
         return Message(
             presences=tuple(Presence(want.cid, has=True) for want in message.wants),
             blocks=tuple(
-                block_of(RAW_PREFIX, b"a lie about " + want.cid)
+                HashedBlock(RAW_PREFIX, b"a lie about " + want.cid)
                 for want in message.wants
                 if want.kind is WantKind.BLOCK and not want.cancel
             ),
@@ -66,7 +68,7 @@ async def test_a_block_that_nobody_asked_for_is_not_kept(town: Town) -> None:
     bob, alice = await town.peer(), await town.peer()
     eve = await town.stranger()
     for number in range(UNASKED_MAX + 10):
-        pushed = Message(blocks=(block_of(RAW_PREFIX, b"%d" % number),))
+        pushed = Message(blocks=(HashedBlock(RAW_PREFIX, b"%d" % number),))
         await tell(eve, alice.me, pushed)
 
     await alice.fetch(bob.store.add(3 * CHUNK), bob.me)
@@ -78,7 +80,7 @@ async def test_a_block_that_nobody_asked_for_is_not_kept(town: Town) -> None:
 async def test_a_peer_that_pushes_blocks_has_its_stream_reset(town: Town) -> None:
     alice = await town.peer()
     eve = await town.stranger()
-    pushed = [block_of(RAW_PREFIX, b"%d" % number) for number in range(UNASKED_MAX)]
+    pushed = [HashedBlock(RAW_PREFIX, b"%d" % number) for number in range(UNASKED_MAX)]
     stream = await eve.open(alice.me, PROTOCOL)
     await write_message(stream, Message(blocks=tuple(pushed)))
 
@@ -91,7 +93,7 @@ async def test_a_peer_that_pushes_blocks_has_its_stream_reset(town: Town) -> Non
 async def test_unfinished_messages_may_not_fill_the_memory(town: Town) -> None:
     bob = await town.peer()
     eve = await town.stranger()
-    length = encode(Message(blocks=(block_of(RAW_PREFIX, bytes(BLOCK_BYTES_MAX)),)))[:4]
+    length = encode(Message(blocks=(HashedBlock(RAW_PREFIX, bytes(BLOCK_BYTES_MAX)),)))[:4]
     broken = 0
     for _ in range(12):
         stream = await eve.open(bob.me, PROTOCOL)
@@ -120,21 +122,20 @@ async def test_garbage_ends_a_stream_and_nothing_else(town: Town, data: bytes) -
     assert alice.store.all() == bob.store.all()
 
 
-async def test_one_stream_too_many_is_refused(town: Town) -> None:
-    bob, alice = await town.peer(), await town.peer()
-    eve = await town.stranger()
-    streams = [await eve.open(bob.me, PROTOCOL) for _ in range(20)]
-    await trio.testing.wait_all_tasks_blocked()
-    refused = 0
-    for stream in streams:
-        try:
-            await stream.write(encode(Message(wants=(Want(b"cid", cancel=True),))))
-        except StreamBroken:
-            refused += 1
+async def test_a_block_on_a_stream_that_waits_for_its_turn_is_not_lost(town: Town) -> None:
+    alice, store = await town.peer(), Store()
+    root = store.add(CHUNK // 2)
+    kubo = await town.stranger()
+    earlier = [await kubo.open(alice.me, PROTOCOL) for _ in range(READERS_PER_PEER_MAX)]
 
-    await alice.fetch(bob.store.add(3 * CHUNK), bob.me)
+    async with trio.open_nursery() as fetching:
+        fetching.start_soon(alice.fetch, root, kubo.me)
+        await trio.testing.wait_all_tasks_blocked()
+        async with opened(kubo, alice.me, PROTOCOL) as stream:
+            await write_message(stream, Message(blocks=(Block(bytes(root), store.get(root)),)))
+            await earlier[0].close()
 
-    assert refused == 4
+    assert alice.store.all() == {root}
 
 
 # Serving.

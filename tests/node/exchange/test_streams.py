@@ -5,8 +5,8 @@ import trio
 import trio.testing
 
 from commonfab.node.exchange.streams import STALL_S, MessageReader, write_message
-from commonfab.protocol.bitswap_wire import Message, Want, block_of, encode
 from commonfab.protocol.errors import Malformed, ResourceError
+from commonfab.protocol.exchange.bitswap_wire import HashedBlock, Message, Want, encode
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.limits import BLOCK_BYTES_MAX
 from tests.node.exchange.bitswap_town import RAW_PREFIX
@@ -30,6 +30,8 @@ class Trickle:
 
     async def close(self) -> None:
         await trio.lowlevel.checkpoint()
+
+    def hold(self, size: int) -> None: ...
 
     async def reset(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -81,7 +83,7 @@ async def test_a_stream_that_ends_in_a_message_is_malformed(
 async def test_a_peer_that_does_not_read_is_given_up(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    block = block_of(RAW_PREFIX, bytes(BLOCK_BYTES_MAX))
+    block = HashedBlock(RAW_PREFIX, bytes(BLOCK_BYTES_MAX))
 
     with pytest.raises(ResourceError, match="in time"):
         await write_message(Trickle(b"", every_s=0), Message(blocks=(block,)))

@@ -1,13 +1,17 @@
 """The walk through a tree of which some blocks are in their own names."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from commonfab.node.exchange.walk import TreeUnreadable, Walk
-from commonfab.protocol.bitswap_wire import Block
+from commonfab.protocol.errors import Malformed
+from commonfab.protocol.exchange.bitswap_wire import Block, HashedBlock
 from commonfab.storage.cid import CID, DAG_PB, RAW
-from commonfab.storage.dagpb import Link, Node, encode, number
 from commonfab.storage.memory import MemoryBlockStore
-from commonfab.storage.unixfs import links
+from commonfab.storage.ports import MadeBlock
+from commonfab.storage.unixfs.dagpb import Link, Node, encode, number
+from commonfab.storage.unixfs.unixfs import links
 
 FOLDER = number(1, 1)
 LEAF = CID.of(b"leaf", codec=RAW)
@@ -51,3 +55,29 @@ def test_what_a_block_in_its_own_name_links_to_is_fetched(store: MemoryBlockStor
 def test_a_root_that_has_nonsense_in_it_is_unreadable(store: MemoryBlockStore) -> None:
     with pytest.raises(TreeUnreadable, match="cannot be read as its author made it"):
         Walk(inline(b"nonsense", DAG_PB), store, links)
+
+
+def test_what_was_hashed_as_it_was_read_is_stored_as_it_is_and_the_rest_is_checked() -> None:
+    store = Store()
+    read = HashedBlock(bytes([1, RAW, 0x12, 0x20]), b"leaf")
+    walk = Walk(LEAF, store, links)
+
+    walk.keep([read])
+    with pytest.raises(Malformed, match="not have the bytes"):
+        walk.keep([Block(bytes(LEAF), b"a lie")])
+
+    assert [isinstance(block, MadeBlock) for block in store.given] == [True, False]
+    assert store.given[0] == (LEAF, b"leaf")
+
+
+class Store(MemoryBlockStore):
+    """A store that tells what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[tuple[CID, bytes]] = []
+
+    def put_many(self, blocks: Iterable[tuple[CID, bytes]]) -> None:
+        blocks = list(blocks)
+        self.given += blocks
+        super().put_many(blocks)

@@ -7,17 +7,23 @@ from multiaddr import Multiaddr  # type: ignore[import-untyped]  # it carries no
 
 from commonfab.node.finding.addresses import (
     ADDRESSES_MAX,
+    TRIED_MAX,
     Reach,
+    believable,
     believed,
     binary,
     reach_of,
     read_binary,
+    tried_of,
 )
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.peer_id import peer_text
 
+ALICE = NodeId(b"a" * 32)
 BOB = NodeId(b"b" * 32)
 EVE = NodeId(b"e" * 32)
+A, B, C = map(peer_text, (ALICE, BOB, EVE))
+PUBLIC, HOME, HERE = "/ip4/8.8.4.4/tcp/1", "/ip4/192.168.1.7/tcp/1", "/ip4/127.0.0.1/tcp/1"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,45 @@ def test_of_many_addresses_some_are_kept() -> None:
     addresses = (f"/ip4/8.8.8.8/tcp/{port}" for port in range(1, 1_000_000))
 
     assert len(believed(BOB, addresses, Reach.INTERNET)) == ADDRESSES_MAX
+
+
+@pytest.mark.rule("PAIRING-12")
+@pytest.mark.parametrize(
+    ("address", "told_from", "is_believed"),
+    [
+        (f"{PUBLIC}/p2p/{A}", Reach.INTERNET, True),
+        (f"{HOME}/p2p/{A}", Reach.INTERNET, False),
+        (f"{HOME}/p2p/{A}", Reach.NEIGHBOURHOOD, True),
+        (f"{HERE}/p2p/{A}", Reach.NEIGHBOURHOOD, False),
+        (f"{PUBLIC}/p2p/{B}", Reach.INTERNET, False),
+        (f"{PUBLIC}/p2p/{C}/p2p-circuit/p2p/{A}", Reach.INTERNET, True),
+        (f"{PUBLIC}/p2p/{C}/p2p-circuit/p2p/{B}", Reach.INTERNET, False),
+        (f"{HOME}/p2p/{C}/p2p-circuit/p2p/{A}", Reach.INTERNET, False),
+        ("nonsense", Reach.COMPUTER, False),
+    ],
+)
+def test_an_address_is_believed_if_it_leads_there_and_reaches_as_far_as_who_told_it(
+    address: str, told_from: Reach, is_believed: bool
+) -> None:
+    assert believable(ALICE, [address], told_from) == ((address,) if is_believed else ())
+
+
+def test_of_many_a_few_are_believed() -> None:
+    direct = [f"/ip4/8.8.4.{n}/tcp/1/p2p/{A}" for n in range(20)]
+    relayed = [f"/ip4/8.8.4.{n}/tcp/1/p2p/{C}/p2p-circuit/p2p/{A}" for n in range(20)]
+
+    assert len(believable(ALICE, direct + relayed, Reach.INTERNET)) == 8
+    assert len(believable(ALICE, relayed, Reach.INTERNET)) == 2
+
+
+def test_a_node_behind_a_relay_is_tried_through_it_however_many_addresses_it_has() -> None:
+    direct = [f"/ip4/192.168.{n}.7/tcp/1/p2p/{A}" for n in range(9)]
+    through = [f"/ip4/8.8.4.{n}/tcp/1/p2p/{C}/p2p-circuit/p2p/{A}" for n in range(2)]
+    of_another = f"{PUBLIC}/p2p/{B}"
+
+    assert tried_of(ALICE, [of_another, *direct, *through]) == [through[0], *direct[:3]]
+    assert tried_of(ALICE, direct) == direct[:TRIED_MAX]
+    assert tried_of(ALICE, through) == through
 
 
 @given(st.one_of(st.ip_addresses()), st.integers(1, 65535), st.booleans())

@@ -1,6 +1,5 @@
 """The DHT over real streams: what is provided is found, and liars are bounded."""
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
@@ -12,9 +11,9 @@ from commonfab.node.finding.dht import Dht
 from commonfab.node.network.libp2p_transport import Libp2pTransport
 from commonfab.node.network.transport import Stream, Transport, opened
 from commonfab.protocol.ids import NodeId
-from commonfab.protocol.kademlia import ASKED_MAX
-from commonfab.protocol.kademlia_wire import LAN, WAN, Contact, Kind, Message, decode, encode
 from commonfab.protocol.limits import DHT_MESSAGE_BYTES_MAX
+from commonfab.protocol.links.kademlia import ASKED_MAX
+from commonfab.protocol.links.kademlia_wire import LAN, WAN, Contact, Kind, Message, decode, encode
 from commonfab.protocol.protobuf import varint
 
 KEY = b"\x12\x20" + bytes(32)
@@ -51,7 +50,7 @@ class Street:
     def _transport(self) -> Transport:
         seed = next(iter(self.numbers)).to_bytes(32, "big")
         here = ["/ip4/127.0.0.1/tcp/0"]
-        return Libp2pTransport(seed, here, mdns=False, first_sequence=time.time_ns())
+        return Libp2pTransport(seed, here, mdns=False)
 
 
 def framed(message: Message) -> bytes:

@@ -1,6 +1,5 @@
 """Finding holders: the order of asking, strangers only when nobody nearer helps, and memory."""
 
-import time
 from collections.abc import Sequence
 from itertools import count
 
@@ -16,12 +15,13 @@ from commonfab.node.network.libp2p_transport import Libp2pTransport
 from commonfab.node.network.transport import Link
 from commonfab.protocol.errors import ResourceError
 from commonfab.protocol.ids import NodeId
-from commonfab.protocol.kademlia import REPUBLISH_MS
-from commonfab.storage.cid import CID
+from commonfab.protocol.links.kademlia import REPUBLISH_MS
+from commonfab.protocol.records import Replica, sign
+from commonfab.storage.cid import CID, DAG_PB, Version
 from commonfab.storage.memory import MemoryBlockStore, MemoryRecordStore
 from tests.builders import a_design, a_workshop
 from tests.node.finding.test_delegated_routing import Answer, entry, in_json, saying, server
-from tests.protocol.signers import ALICE
+from tests.protocol.signers import ALICE, BOB
 
 DATA = b"wall hook" * 1000
 ROOT = CID.of(DATA, codec=0x55)
@@ -43,7 +43,7 @@ class Neighbour:
     ) -> None:
         seed = seed or next(_SEEDS).to_bytes(32, "big")
         here = ["/ip4/127.0.0.1/tcp/0"]
-        self.transport = Libp2pTransport(seed, here, mdns=False, first_sequence=time.time_ns())
+        self.transport = Libp2pTransport(seed, here, mdns=False)
         self.me = self.transport.me
         self.blocks = MemoryBlockStore()
         self.library = Library(MemoryRecordStore())
@@ -231,6 +231,26 @@ async def test_a_peer_that_served_before_is_asked_first(nursery: trio.Nursery) -
     bob.finding.served(ROOT, others[1].me)
 
     assert bob.finding.near(ROOT) == [others[1].me, others[0].me]
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+@pytest.mark.parametrize("published", [0, 1])
+async def test_a_holder_is_known_by_both_versions_of_the_root(
+    nursery: trio.Nursery, asked: Version, published: Version
+) -> None:
+    bob = await Neighbour().start(nursery)
+    names = [CID.of(DATA, codec=DAG_PB, version=version) for version in (0, 1)]
+    server = NodeId(b"who served it".ljust(32))
+    promise = Replica(
+        stream="replica/hook", seq=1, at=1, until=2**53, root=bytes(names[1]), size_bytes=1
+    )
+    design = a_design(ALICE, root=bytes(names[published]))
+    await bob.library.keep([design, sign(promise, BOB)])
+    bob.finding.served(names[published], server)
+
+    known = await bob.finding.known(names[asked])
+
+    assert known == {ALICE.node: "author", BOB.node: "promised", server: "served before"}
 
 
 async def test_of_the_strangers_that_a_server_names_few_are_dialled(

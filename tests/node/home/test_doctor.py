@@ -4,15 +4,19 @@ import socket
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from commonfab.node.home import config, doctor, founding
 from commonfab.node.home.doctor import Finding
 from commonfab.node.home.folder import Home
+from commonfab.node.keeping.answers import KeepingState
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
-from commonfab.storage.ports import StoredRecord
+from commonfab.protocol.limits import DAY_MS
+from commonfab.protocol.peer_id import peer_text
+from commonfab.storage.ports import Quarantined, StoredRecord
 from commonfab.storage.records import SqliteRecordStore
-from tests.node.running import commonfab, held
+from tests.node.running import commonfab, held, running_node
 
 SETTINGS = config.Settings(workshop=config.Workshop(name="Bob's", lat=48.1, lon=11.6))
 
@@ -121,6 +125,21 @@ def _keep(home: Home, count: int) -> None:
     store.close()
 
 
+def test_bad_records_of_peers_are_listed_with_their_senders_and_are_no_damage(home: Home) -> None:
+    store = SqliteRecordStore(home.records, identify=lambda data: RecordId(data))
+    sender = NodeId(b"e" * 32)
+    store.put_quarantine(Quarantined(RecordId(b"b" * 32), "forged", b"bytes", sender))
+    store.close()
+
+    lines = [f.says for f in doctor.examine_home(home, {}) if f.about == "quarantine"]
+
+    assert lines == [
+        "1 bad record of peers put aside",
+        f"62626262 from {peer_text(sender)}: forged",
+    ]
+    assert found(home, "records").says == "0 whole"
+
+
 def test_records_that_are_damaged_are_counted(home: Home) -> None:
     _keep(home, 3)
     database = sqlite3.connect(home.records)
@@ -141,6 +160,65 @@ def test_a_file_that_is_no_record_store_is_named(home: Home) -> None:
 
     assert finding.verdict == "fail"
     assert str(home.records) in finding.says
+
+
+WELL = KeepingState(
+    here_bytes=1_000_000_000,
+    quota_bytes=20_000_000_000,
+    scrub_started=8 * DAY_MS,
+    scrub_ended=9 * DAY_MS,
+    unmended=0,
+    promised=2,
+    checked=3,
+    failing=[],
+)
+NOW = 12 * DAY_MS
+
+
+def test_a_node_that_keeps_well_is_told_so() -> None:
+    scrub, quota, promises = doctor.of_keeping(WELL, DAY_MS, NOW)
+
+    assert {finding.verdict for finding in (scrub, quota, promises)} == {"ok"}
+    assert scrub.says.startswith("all was read until ")
+    assert quota.says == "1.0 GB of 20.0 GB"
+    assert promises.says == "2 made, 3 of others checked"
+
+
+@pytest.mark.parametrize(
+    ("about", "change", "says"),
+    [
+        ("scrub", {"scrub_started": 0, "scrub_ended": 0}, "nothing was read yet; it is due"),
+        ("scrub", {"scrub_started": DAY_MS}, "it is due each week"),
+        ("scrub", {"scrub_started": DAY_MS, "scrub_ended": 0}, "is being read since"),
+        ("scrub", {"unmended": 2}, "2 blocks damaged"),
+        ("quota", {"here_bytes": 20_000_000_001}, "20.0 GB of 20.0 GB"),
+        ("promises", {"failing": ["bob\x1b[2J: hook"]}, "1 failing: bob"),
+    ],
+)
+def test_what_ails_the_keeping_is_a_warning_with_a_way_out(
+    about: str, change: dict[str, object], says: str
+) -> None:
+    ailing = msgspec.structs.replace(WELL, **change)
+
+    (finding,) = [f for f in doctor.of_keeping(ailing, DAY_MS, NOW) if f.verdict != "ok"]
+
+    assert (finding.about, finding.verdict) == (about, "warn")
+    assert says in finding.says
+    assert "\x1b" not in finding.says
+    assert finding.way_out
+
+
+def test_a_node_that_has_just_started_is_not_late_with_its_scrub() -> None:
+    new = msgspec.structs.replace(WELL, scrub_started=0, scrub_ended=0)
+
+    assert {finding.verdict for finding in doctor.of_keeping(new, NOW, NOW)} == {"ok"}
+
+
+def test_a_node_that_runs_tells_how_it_keeps(home: Home) -> None:
+    with running_node(home.path):
+        verdicts = {finding.about: finding.verdict for finding in doctor.examine_home(home, {})}
+
+    assert [verdicts[about] for about in ("node", "scrub", "quota", "promises")] == ["ok"] * 4
 
 
 def test_what_mends_libp2p_is_for_one_version() -> None:

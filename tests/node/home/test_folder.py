@@ -101,6 +101,13 @@ def test_a_folder_without_settings_is_no_home_and_the_error_says_what_to_type(
         Home(tmp_path).check()
 
 
+def test_a_home_that_cannot_be_looked_into_is_named(tmp_path: Path) -> None:
+    where = Home(tmp_path / ("x" * 300))
+
+    with pytest.raises(UsageError, match=r"x: cannot be looked into: .*--home"):
+        where.check()
+
+
 def test_a_home_that_others_can_change_is_refused(tmp_path: Path) -> None:
     where = Home(tmp_path / "node")
     founding.found(where, SETTINGS)

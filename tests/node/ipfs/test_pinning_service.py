@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from commonfab.node.ipfs.pinning_service import PinningService
 from commonfab.protocol.errors import PeerError, ResourceError, UsageError
-from commonfab.storage.cid import CID, RAW
+from commonfab.storage.cid import CID, DAG_PB, RAW
 from tests.node.finding.http_garbage import answering
 from tests.peers.pinning_server import PinningServer, running_pinning_server
 
@@ -44,6 +45,18 @@ async def test_a_tree_is_pinned_listed_and_unpinned(server: PinningServer, token
     assert await service.unpin(ROOT) == 1
     assert await service.unpin(ROOT) == 0
     assert [each.pin.cid for each in (await service.pins())[1]] == [str(OTHER)]
+
+
+async def test_a_pin_is_known_by_both_versions_of_its_root(
+    server: PinningServer, token: Path
+) -> None:
+    service = PinningService("coop", server.endpoint, token)
+    old, new = (CID.of(b"", codec=DAG_PB, version=version) for version in (0, 1))
+
+    await service.pin(old, "wall hook", [])
+
+    assert [each.pin.cid for each in await service.find(new)] == [str(old)]
+    assert await service.unpin(new) == 1
 
 
 async def test_what_is_asked_for_already_is_not_asked_for_again_unless_it_failed(
@@ -102,6 +115,31 @@ def test_a_file_that_holds_no_token_is_named(server: PinningServer, token: Path,
 def test_a_token_goes_only_over_https_or_to_this_computer(endpoint: str, token: Path) -> None:
     with pytest.raises(UsageError):
         PinningService("coop", endpoint, token)
+
+
+async def test_a_service_that_drips_is_left_in_time_and_keeps_no_thread_from_others(
+    nursery: trio.Nursery, mock_clock: trio.testing.MockClock, token: Path
+) -> None:
+    mock_clock.autojump_threshold = 0.5
+    is_left = trio.Event()
+
+    async def drip(stream: trio.SocketStream) -> None:
+        await stream.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
+        try:
+            while True:
+                await trio.sleep(20)
+                await stream.send_all(b" ")
+        except trio.BrokenResourceError:
+            is_left.set()
+
+    (door,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    nursery.start_soon(trio.serve_listeners, drip, [door])
+    endpoint = f"http://127.0.0.1:{door.socket.getsockname()[1]}"
+
+    with pytest.raises(ResourceError, match="no answer within 30 s"):
+        await PinningService("coop", endpoint, token).pins()
+    assert not trio.to_thread.current_default_thread_limiter().borrowed_tokens
+    await is_left.wait()
 
 
 @pytest.mark.parametrize(

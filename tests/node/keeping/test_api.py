@@ -14,6 +14,7 @@ from commonfab.protocol.errors import ResourceError, UsageError
 from commonfab.protocol.ids import Timestamp
 from commonfab.protocol.limits import DAY_MS, REPLICA_TERM_MS_MAX
 from commonfab.protocol.records import Record
+from commonfab.protocol.replicas import FAILURES_MAX
 from tests.node.village import eventually
 
 from .test_keeping import forget_fresh, publish, root_of, say_nothing, take_away, two
@@ -103,9 +104,30 @@ async def test_a_scrub_that_a_person_asked_for_tells_how_far_it_is(tmp_path: Pat
         assert said == [{"step": "reading", "blocks": done.blocks, "bytes": done.bytes}]
 
 
+async def test_how_well_a_node_keeps_is_told_with_the_promises_that_fail(tmp_path: Path) -> None:
+    async with two(tmp_path) as (alice, bob):
+        design = await publish(alice, tmp_path / "block")
+        root = root_of(design)
+        await bob.shelf.fetch(root, [alice.me])
+        await bob.replicas.promise(root, 600_000, bob.started + DAY_MS)
+        await eventually(lambda: alice.library.replicas.of(bytes(root), alice.started))
+        (promise,) = alice.library.replicas.of(bytes(root), alice.started)
+        await alice.scrub.make_pass(rate_bytes_s=1e9, anew=True)
+        for _ in range(FAILURES_MAX):
+            alice.replicas.checks.note(promise, "lacks", alice.started, 0.0)
+
+        hers = await api(alice).state(Everything(), say_nothing)
+        his = await api(bob).state(Everything(), say_nothing)
+
+    assert (hers.promised, hers.checked, hers.failing) == (0, 1, ["bob: Block"])
+    assert hers.here_bytes > 600_000
+    assert hers.scrub_ended >= hers.scrub_started > 0
+    assert (his.promised, his.checked, his.failing, his.unmended) == (1, 0, [], 0)
+
+
 async def test_every_command_about_keeping_is_answered(tmp_path: Path) -> None:
     async with two(tmp_path) as (alice, _):
-        names = {"keep", "drop", "pins", "gc", "scrub", "replicas"}
+        names = {"keep", "drop", "pins", "gc", "scrub", "replicas", "keeping"}
         assert names <= Api(alice).handlers().keys()
 
 

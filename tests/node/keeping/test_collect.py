@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from commonfab.node.keeping.collect import Collected, Wanted, collect
 from commonfab.protocol.ids import Timestamp
-from commonfab.storage import dagpb
 from commonfab.storage.cid import CID, DAG_PB, RAW
 from commonfab.storage.guarded import GuardedBlocks
 from commonfab.storage.memory import MemoryBlockStore
+from commonfab.storage.unixfs import dagpb
 
 Tree = tuple[CID, dict[CID, bytes]]
 

@@ -18,7 +18,7 @@ from commonfab.node.node import Node
 from commonfab.protocol.errors import ResourceError, UsageError
 from commonfab.protocol.records import Design, Place, Record
 from commonfab.storage.cid import CID
-from commonfab.storage.unixfs import walk
+from commonfab.storage.unixfs.unixfs import walk
 from tests.node.village import MANIFEST, a_home, eventually, living, write_block
 
 T = TypeVar("T")
@@ -102,6 +102,20 @@ async def test_each_reason_holds_a_design_and_without_any_it_goes(tmp_path: Path
         assert bob.blocks.size() == swept.after_bytes == told.after_bytes == 0
         await alice.keeping.collect(0)
         assert await alice.shelf.look(root)
+
+
+async def test_a_tree_is_whole_and_held_by_both_versions_of_its_root(tmp_path: Path) -> None:
+    async with living(a_home(tmp_path, "alice"), MemoryNetwork()) as alice:
+        folder = write_block(tmp_path / "block")
+        root = await alice.shelf.put_folder(folder, profile="unixfs-v0-2015")
+        assert root.version == 0
+
+        for name in root.versions():
+            assert alice.shelf.is_whole(name)
+            assert await alice.shelf.look(name)
+        assert alice.keeping.reasons() == {root.as_v1(): ("in use",)}
+        alice.shelf.doubt(frozenset(alice.keeping.reasons()))
+        assert alice.shelf.is_whole(root)
 
 
 async def test_wishes_and_uses_outlive_a_restart(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from commonfab.node import clock
 from commonfab.node.network.frames import read_frame, write_frame
 from commonfab.node.network.transport import Stream, StreamBroken, opened
 from commonfab.node.node import Node
@@ -165,6 +166,53 @@ async def test_a_promise_that_is_taken_back_holds_nothing_and_is_not_checked(
         await alice.replicas.round()
         assert alice.replicas.checks.standings() == []
         assert promise.holder == bob.me
+
+
+def pass_time(monkeypatch: pytest.MonkeyPatch, ms: int) -> None:
+    """Set the clock of all nodes forward."""
+    then = clock.now_ns()
+    monkeypatch.setattr(clock, "now_ns", lambda: then + ms * 1_000_000)
+
+
+@pytest.mark.rule("KEEPING-13")
+async def test_a_promise_is_renewed_while_the_wish_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with two(tmp_path) as (alice, bob):
+        root, promise = await promised(alice, bob, tmp_path)
+        await bob.keeping.wish(root, "block")
+        await bob.replicas.round()
+        assert alice.library.replicas.of(bytes(root), clock.now()) == [promise], "it is young"
+
+        pass_time(monkeypatch, DAY_MS * 3 // 5)
+        await bob.replicas.round()
+        now = clock.now()
+
+        (mine,) = bob.library.replicas.of(bytes(root), now)
+        assert mine.until == now + promise.until - promise.at
+        await eventually(lambda: alice.library.replicas.of(bytes(root), now) == [mine])
+
+
+@pytest.mark.rule("KEEPING-13")
+@pytest.mark.parametrize("gone", ["wish", "blocks", "promise"])
+async def test_a_promise_without_its_wish_or_its_tree_is_left_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    async with two(tmp_path) as (alice, bob):
+        root, promise = await promised(alice, bob, tmp_path)
+        if gone != "wish":
+            await bob.keeping.wish(root, "block")
+        if gone == "blocks":
+            take_away(bob)
+            bob.shelf.doubt()
+        if gone == "promise":
+            await bob.replicas.withdraw(root)
+
+        pass_time(monkeypatch, DAY_MS * 3 // 5)
+        await bob.replicas.round()
+
+        left = bob.library.replicas.of(bytes(root), clock.now())
+        assert left == ([] if gone == "promise" else [promise])
 
 
 @pytest.mark.rule("KEEPING-9")

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import re
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +153,20 @@ def test_a_bad_mesh_is_refused_once_it_is_loaded(
     path, expected = write(tmp_path, case)
 
     assert re.search(expected, refused(path, measure_here))
+
+
+@pytest.mark.parametrize("ending", ["stl", "ply", "obj"])
+def test_a_mesh_that_cannot_be_opened_is_named(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"block.{ending}"
+    path.write_text("solid block")
+    few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, most))  # Refused to whoever runs this, root too.
+    try:
+        reason = refused(path, check_outside)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
+
+    assert "cannot be read: Too many open files; check the path" in reason
 
 
 def test_a_directory_a_link_and_a_pipe_are_no_meshes(tmp_path: Path) -> None:

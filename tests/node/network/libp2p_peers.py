@@ -17,13 +17,10 @@ from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.peer.id import ID  # pyright: ignore[reportMissingTypeStubs]  # no __init__ there
 from libp2p.protocol_muxer.multiselect_client import MultiselectClient
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
-from libp2p.pubsub.pb import rpc_pb2
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as Noise
 from libp2p.stream_muxer.exceptions import MuxedConnUnavailable, MuxedStreamReset
 from libp2p.transport.upgrader import TransportUpgrader
-from libp2p.utils import encode_varint_prefixed
-from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
 from commonfab.node.network.doorkeeper import DoorLimits
 from commonfab.node.network.libp2p_mends import survive
@@ -39,12 +36,11 @@ from commonfab.node.network.transport import (
     split_address,
 )
 from commonfab.protocol.ids import NodeId
-from commonfab.protocol.limits import KIB, MIB
+from commonfab.protocol.limits import KIB
 from commonfab.protocol.peer_id import peer_bytes, read_peer_bytes
 
 HERE = "/ip4/127.0.0.1/tcp/0"
 ECHO = "/test/echo/1"
-MESHSUB = "/meshsub/1.1.0"
 PATIENCE_S = 10
 ALICE_SEED, BOB_SEED, CAROL_SEED, EVE_SEED = (letter * 32 for letter in (b"A", b"B", b"C", b"E"))
 
@@ -70,7 +66,6 @@ def a_node(
         seed,
         [HERE] if listen is None else listen,
         mdns=mdns,
-        first_sequence=1,
         door_limits=door_limits,
         ping_every_s=ping_every_s,
     )
@@ -155,8 +150,6 @@ class Eve:
         default_factory=lambda: trio.open_memory_channel[str](100)
     )
     """The protocols that the node asked for and she does not speak."""
-    gossip_from_node: list[MuxedStream] = field(default_factory=list[MuxedStream])
-    has_gossip: trio.Event = field(default_factory=trio.Event)
 
     @property
     def node_id(self) -> NodeId:
@@ -169,7 +162,7 @@ class Eve:
         return stream
 
     async def serve(self) -> None:
-        """Answer the streams that the node opens: gossip is kept, the rest refused."""
+        """Refuse the streams that the node opens, and remember for what."""
         with suppress(MuxedConnUnavailable):
             while True:
                 stream = await self.muxed.accept_stream()
@@ -180,19 +173,8 @@ class Eve:
         await communicator.read()
         await communicator.write("/multistream/1.0.0")
         protocol = await communicator.read()
-        if protocol == MESHSUB:
-            await communicator.write(protocol)
-            self.gossip_from_node.append(stream)
-            self.has_gossip.set()
-        else:
-            self.asked[0].send_nowait(protocol)
-            await communicator.write("na")
-
-    async def hear(self) -> rpc_pb2.RPC:
-        """Read the next piece of gossip that the node sends her."""
-        await self.has_gossip.wait()
-        data = await read_varint_prefixed_bytes_limited(self.gossip_from_node[0], MIB)
-        return rpc_pb2.RPC.FromString(data)
+        self.asked[0].send_nowait(protocol)
+        await communicator.write("na")
 
     async def is_shown_out(self) -> bool:
         with trio.fail_after(PATIENCE_S):
@@ -209,9 +191,11 @@ async def is_reset(stream: MuxedStream) -> bool:
 
 
 @asynccontextmanager
-async def eve_at(address: str, seed: bytes = EVE_SEED) -> AsyncGenerator[Eve]:
+async def eve_at(
+    address: str, seed: bytes = EVE_SEED, *, from_host: str = "127.0.0.1"
+) -> AsyncGenerator[Eve]:
     """Connect Eve to a node for a block."""
-    async with dialled(address) as stream, trio.open_nursery() as nursery:
+    async with dialled(address, from_host=from_host) as stream, trio.open_nursery() as nursery:
         secured = await secure(stream, address, seed)
         muxed = MuxedConnection(secured, ID(peer_bytes(split_address(address)[1])))
         nursery.start_soon(muxed.start)
@@ -220,10 +204,6 @@ async def eve_at(address: str, seed: bytes = EVE_SEED) -> AsyncGenerator[Eve]:
         with trio.fail_after(2 * PATIENCE_S):
             yield eve
         nursery.cancel_scope.cancel()
-
-
-def rpc_bytes(rpc: rpc_pb2.RPC) -> bytes:
-    return encode_varint_prefixed(rpc.SerializeToString())
 
 
 _START_S_MAX = 60

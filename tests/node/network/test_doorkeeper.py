@@ -9,7 +9,6 @@ from commonfab.protocol.ids import NodeId
 
 ALICE, BOB, EVE = NodeId(b"alice"), NodeId(b"bob"), NodeId(b"eve")
 HOME, FAR = "192.0.2.1", "198.51.100.7"
-NOON = 43_200.0
 
 
 @pytest.fixture
@@ -21,9 +20,6 @@ def door() -> Doorkeeper:
             inside_max=5,
             inside_for_known=2,
             inside_per_address_max=3,
-            offences_max=2,
-            offence_window_s=60,
-            shunned_for_s=600,
         )
     )
 
@@ -65,38 +61,25 @@ def test_an_ipv4_address_is_the_same_one_in_ipv6_clothes(door: Doorkeeper) -> No
 def test_some_places_inside_are_for_known_peers(door: Doorkeeper) -> None:
     door.know(ALICE, None)
 
-    strangers = [door.enter(peer(number), f"203.0.113.{number}", NOON) for number in range(4)]
+    strangers = [door.enter(peer(number), f"203.0.113.{number}") for number in range(4)]
 
     assert strangers == [True, True, True, False]
-    assert door.enter(ALICE, HOME, NOON)
+    assert door.enter(ALICE, HOME)
 
 
 def test_one_address_may_have_so_many_inside(door: Doorkeeper) -> None:
     door.know(ALICE, HOME)
     for number in range(3):
-        assert door.enter(peer(number), HOME, NOON)
+        assert door.enter(peer(number), HOME)
 
-    assert not door.enter(ALICE, HOME, NOON)
-    assert door.enter(ALICE, FAR, NOON)
+    assert not door.enter(ALICE, HOME)
+    assert door.enter(ALICE, FAR)
 
 
 def test_a_place_that_is_left_is_free_again(door: Doorkeeper) -> None:
     for number in range(100):
-        assert door.enter(peer(number), HOME, NOON)
+        assert door.enter(peer(number), HOME)
         door.leave(HOME)
-
-
-def test_one_offence_too_many_shuts_a_peer_out_for_a_while(door: Doorkeeper) -> None:
-    assert [door.offend(EVE, NOON + second) for second in range(3)] == [False, False, True]
-
-    assert not door.enter(EVE, FAR, NOON + 3)
-    assert door.is_shunned(EVE, NOON + 601)
-    assert door.enter(EVE, FAR, NOON + 603)
-    assert not door.is_shunned(BOB, NOON)
-
-
-def test_offences_long_past_are_forgotten(door: Doorkeeper) -> None:
-    assert not any(door.offend(EVE, NOON + minute * 60) for minute in range(100))
 
 
 addresses = st.sampled_from([HOME, FAR, "203.0.113.1", "2001:db8::1"])
@@ -119,3 +102,29 @@ def test_whoever_comes_and_goes_no_bound_is_passed(visits: list[tuple[str, bool]
 
         assert len(knocking) <= 3
         assert all(knocking.count(each) <= 2 for each in knocking)
+
+
+def test_one_subnet_takes_only_its_share_of_the_handshakes() -> None:
+    door = Doorkeeper(DoorLimits(knocking_per_subnet_max=2))
+    door.know(ALICE, "203.0.113.7")
+
+    assert [door.knock(f"203.0.113.{number}") for number in (1, 2, 3)] == [True, True, False]
+    assert door.knock("203.0.113.7")
+    assert door.knock(FAR)
+    door.knocked("203.0.113.1")
+    door.knocked("203.0.113.2")
+    assert door.knock("203.0.113.3")
+
+
+def test_one_subnet_takes_only_its_share_of_the_places() -> None:
+    door = Doorkeeper(DoorLimits(inside_per_subnet_max=2))
+    door.know(ALICE, None)
+
+    entered = [door.enter(peer(n), f"2001:db8:1:{n}::1") for n in (1, 2, 3)]
+
+    assert entered == [True, True, False]
+    assert door.enter(ALICE, "2001:db8:1:4::1")
+    assert door.enter(EVE, "2001:db8:2::1")
+    for host in ("2001:db8:1:1::1", "2001:db8:1:2::1"):
+        door.leave(host)
+    assert door.enter(BOB, "2001:db8:1:5::1")

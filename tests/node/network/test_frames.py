@@ -1,11 +1,24 @@
 """Frames over a stream, which may cut them anywhere."""
 
 import pytest
+import trio
+import trio.testing
 
-from commonfab.node.network.frames import read_exactly, read_frame, write_frame
+from commonfab.node.network.frames import (
+    read_delimited,
+    read_exactly,
+    read_frame,
+    write_delimited,
+    write_frame,
+)
 from commonfab.protocol.errors import Malformed
 from commonfab.protocol.ids import NodeId
-from commonfab.protocol.limits import FRAME_BYTES_MAX
+from commonfab.protocol.limits import (
+    FRAME_BYTES_MAX,
+    MESSAGE_RATE_BYTES_PER_S,
+    MESSAGE_STALL_S_MAX,
+    MIB,
+)
 
 
 class Tape:
@@ -13,6 +26,7 @@ class Tape:
 
     def __init__(self, *pieces: bytes) -> None:
         self.written = b""
+        self.held: list[int] = []
         self._pieces = list(pieces)
 
     @property
@@ -34,6 +48,9 @@ class Tape:
 
     async def reset(self) -> None: ...
 
+    def hold(self, size: int) -> None:
+        self.held.append(size)
+
 
 async def test_frames_are_read_as_they_were_written() -> None:
     sender = Tape()
@@ -49,6 +66,50 @@ async def test_a_frame_may_come_byte_by_byte() -> None:
     reader = Tape(*(bytes([byte]) for byte in b"\0\0\0\3abc"))
 
     assert await read_frame(reader) == b"abc"
+
+
+async def test_what_is_kept_of_an_unfinished_frame_is_counted_and_then_no_more() -> None:
+    reader = Tape(b"\0\0\0\6", b"ab", b"cd", b"ef")
+
+    assert await read_frame(reader) == b"abcdef"
+
+    assert reader.held == [2, 4, 0]
+
+
+class Snail(Tape):
+    """A stream whose other side sends one piece and then nothing, for ever."""
+
+    async def read(self, bytes_max: int) -> bytes:
+        return await super().read(bytes_max) or await trio.sleep_forever()
+
+
+async def test_a_frame_that_has_begun_comes_in_time_or_not_at_all(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    began_at = trio.current_time()
+    with pytest.raises(Malformed, match="did not come in time"):
+        await read_frame(Snail((MIB).to_bytes(4, "big") + b"a beginning"))
+
+    allowed_s = MESSAGE_STALL_S_MAX + MIB / MESSAGE_RATE_BYTES_PER_S
+    assert trio.current_time() - began_at == pytest.approx(allowed_s)
+
+
+async def test_messages_behind_a_varint_are_read_as_they_were_written() -> None:
+    sender = Tape()
+    for body in (b"one", b"", b"x" * 200):
+        await write_delimited(sender, body)
+
+    reader = Tape(sender.written)
+
+    assert [await read_delimited(reader, 200) for _ in range(4)] == [b"one", b"", b"x" * 200, None]
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x80", b"\xff\xff\xff\xff\x01", b"\x05", b"\x03ab", b"\x04abcd"]
+)
+async def test_a_message_behind_a_varint_that_is_cut_or_too_long_is_refused(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        await read_delimited(Tape(data), 3)
 
 
 @pytest.mark.parametrize("cut", [b"\0", b"\0\0\0\3", b"\0\0\0\3ab"])

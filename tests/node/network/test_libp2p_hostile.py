@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 import trio
 from libp2p.io.exceptions import ConnectionClosedError
-from libp2p.stream_muxer.exceptions import MuxedStreamReset
 
 from commonfab.node.network.doorkeeper import DoorLimits
 from commonfab.node.network.libp2p_transport import Libp2pTransport
@@ -19,7 +18,6 @@ from tests.node.network.libp2p_peers import (
     ALICE_SEED,
     ECHO,
     HELLO,
-    MESHSUB,
     PATIENCE_S,
     a_node,
     carol_in_a_process,
@@ -210,34 +208,6 @@ async def test_survive__a_protocol_name_that_is_no_text_costs_its_stream(
         other = await eve.open(ECHO)
         await other.write(b"served all the same")
         assert await other.read(100) == b"served all the same"
-
-
-@pytest.mark.parametrize(
-    "noise",
-    [_2_GIB + bytes(MIB), b"\xff" * 20, b"\x05hello", b"\x02\x0a\xff"],
-    ids=["2 GiB", "an endless number", "no message", "a message cut off"],
-)
-async def test_noise_instead_of_gossip_costs_its_stream(bob: Libp2pTransport, noise: bytes) -> None:
-    async with eve_at(bob.addresses()[0]) as eve:
-        stream = await eve.open(MESHSUB)
-        with suppress(MuxedStreamReset):
-            await stream.write(noise)
-        assert await is_reset(stream)
-        assert not eve.muxed.is_closed
-    assert await is_well(bob)
-
-
-async def test_one_who_keeps_making_noise_instead_of_gossip_is_shown_out(
-    bob: Libp2pTransport,
-) -> None:
-    async with eve_at(bob.addresses()[0]) as eve:
-        for _ in range(21):
-            stream = await eve.open(MESHSUB)
-            await stream.write(b"\x05hello")
-            assert await is_reset(stream)
-
-        assert await eve.is_shown_out()
-    assert await is_well(bob)
 
 
 async def test_a_peer_that_hangs_is_dropped_and_one_that_is_killed_is_gone_at_once(

@@ -3,28 +3,24 @@ the same protocols.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 import pytest
 import trio
 from libp2p import new_host
-from libp2p.abc import IHost, INetStream, ISubscriptionAPI
+from libp2p.abc import IHost, INetStream
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.peer.peerinfo import (  # pyright: ignore[reportMissingTypeStubs]  # no __init__ there
     info_from_p2p_addr,
 )
-from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, PROTOCOL_ID_V12, GossipSub
-from libp2p.pubsub.pubsub import Pubsub
-from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import (  # type: ignore[import-untyped]  # it carries no types
     Multiaddr,  # pyright: ignore[reportMissingTypeStubs]
 )
 
 from commonfab.node.network.libp2p_transport import Libp2pTransport
-from commonfab.node.network.transport import LinkUp, Stream, Verdict
+from commonfab.node.network.transport import LinkUp, Stream
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.limits import KIB, MIB
 from tests.node.network.libp2p_peers import (
@@ -36,20 +32,16 @@ from tests.node.network.libp2p_peers import (
     next_event,
 )
 
-TOPIC = "test/capacity"
 PIECE = bytes(range(256)) * 256
 
 
 @dataclass
 class Stock:
-    """Carol, who runs the library as it comes, with an echo and gossip, and is linked to Bob."""
+    """Carol, who runs the library as it comes, with an echo, and is linked to Bob."""
 
     host: IHost
-    pubsub: Pubsub
-    subscription: ISubscriptionAPI
     bob: Libp2pTransport
     carol: NodeId
-    heard: trio.MemoryReceiveChannel[bytes]
 
 
 async def stock_echo(stream: INetStream) -> None:
@@ -62,32 +54,17 @@ async def stock_echo(stream: INetStream) -> None:
 
 @pytest.fixture
 async def stock(nursery: trio.Nursery) -> AsyncGenerator[Stock]:
-    tell, heard = trio.open_memory_channel[bytes](10)
-
-    def judge(forwarder: NodeId, data: bytes) -> Verdict:
-        with suppress(trio.WouldBlock):
-            tell.send_nowait(data)
-        return "accept"
-
     bob = a_node(BOB_SEED)
-    bob.subscribe(TOPIC, judge)
     await nursery.start(bob.run)
     host = new_host(key_pair=create_new_key_pair(CAROL_SEED))
     host.set_stream_handler(TProtocol(ECHO), stock_echo)
-    router = GossipSub([PROTOCOL_ID_V12, PROTOCOL_ID_V11], 6, 4, 12, heartbeat_interval=1)
-    pubsub = Pubsub(host, router)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(host.run([Multiaddr("/ip4/127.0.0.1/tcp/0")]))
-        await stack.enter_async_context(background_trio_service(pubsub))
-        await stack.enter_async_context(background_trio_service(router))
-        subscription = await pubsub.subscribe(TOPIC)
+    async with host.run([Multiaddr("/ip4/127.0.0.1/tcp/0")]):
         await host.connect(info_from_p2p_addr(Multiaddr(bob.addresses()[0])))
         up = await next_event(bob)
         assert isinstance(up, LinkUp)
-        yield Stock(host, pubsub, subscription, bob, up.link.peer, heard)
+        yield Stock(host, bob, up.link.peer)
         with trio.CancelScope(shield=True), trio.move_on_after(2):
             await host.close()
-        pubsub.seen_messages.stop()
 
 
 async def exchange(stream: Stream | INetStream) -> int:
@@ -121,23 +98,3 @@ async def test_a_stream_of_ours_is_served_by_the_library(stock: Stock) -> None:
         assert await exchange(stream) == 2 * MIB
         await stream.close()
         assert await stream.read(1) == b""
-
-
-async def test_gossip_is_understood_both_ways(stock: Stock) -> None:
-    async def publish_again_and_again() -> None:
-        # Until the mesh is there, a message may be lost.
-        for number in range(1000):
-            await stock.bob.publish(TOPIC, b"from bob %d" % number)
-            await stock.pubsub.publish(TOPIC, b"from carol %d" % number)
-            await trio.sleep(0.05)
-
-    with trio.fail_after(PATIENCE_S):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(publish_again_and_again)
-            heard = await stock.heard.receive()
-            while (message := await stock.subscription.get()).data.startswith(b"from carol"):
-                pass
-            nursery.cancel_scope.cancel()
-
-    assert heard.startswith(b"from carol")
-    assert message.data.startswith(b"from bob")

@@ -7,12 +7,14 @@ import trio
 
 from commonfab.node.network.libp2p_transport import Libp2pTransport
 from commonfab.node.network.mdns import reachable_places
-from commonfab.node.network.transport import LinkDown, LinkUp, split_address
+from commonfab.node.network.transport import LinkDown, LinkUp, opened, split_address
 from commonfab.protocol.errors import ResourceError, UsageError
+from commonfab.protocol.peer_id import peer_text
 from tests.node.network.libp2p_peers import (
     ALICE_SEED,
     BOB_SEED,
     CAROL_SEED,
+    ECHO,
     HERE,
     PATIENCE_S,
     a_node,
@@ -107,13 +109,14 @@ async def test_a_peer_that_knows_no_ping_is_asked_all_the_same(nursery: trio.Nur
     async with eve_at(bob.addresses()[0]) as eve:
         eve.nursery.start_soon(eve.serve)
 
-        assert await eve.asked[1].receive() == "/ipfs/ping/1.0.0"
+        while await eve.asked[1].receive() != "/ipfs/ping/1.0.0":
+            pass
 
 
 async def test_nobody_is_let_in_while_too_many_events_wait_to_be_read(
     nursery: trio.Nursery,
 ) -> None:
-    bob = Libp2pTransport(BOB_SEED, [HERE], mdns=False, first_sequence=1, events_max=4)
+    bob = Libp2pTransport(BOB_SEED, [HERE], mdns=False, events_max=4)
     alice, carol = a_node(ALICE_SEED), a_node(CAROL_SEED)
     bob.events()
     for node in (bob, alice, carol):
@@ -145,3 +148,49 @@ def test_0_0_0_0_stands_for_what_others_reach() -> None:
     assert len(places) >= 2
     assert not any(place.startswith("/ip4/0.0.0.0/") for place in places)
     assert all(place.endswith("/tcp/4001") for place in places)
+
+
+@pytest.mark.parametrize("kind", ["ip4", "ip6"])
+async def test_a_node_listens_in_both_kinds_of_internet_and_announces_both(
+    kind: str, nursery: trio.Nursery
+) -> None:
+    bob = a_node(listen=["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"])
+    await nursery.start(bob.run)
+    alice = a_node(ALICE_SEED, listen=[f"/{kind}/{'::1' if kind == 'ip6' else '127.0.0.1'}/tcp/0"])
+    await nursery.start(alice.run)
+    assert [address.split("/")[1] for address in bob.addresses()] == ["ip4", "ip6"]
+
+    address = next(each for each in bob.addresses() if each.startswith(f"/{kind}/"))
+    assert await alice.connect(address) == bob.me
+
+    event = await next_event(bob)
+    assert isinstance(event, LinkUp)
+    assert event.link.address.startswith(f"/{kind}/")
+    async with opened(alice, bob.me, ECHO) as stream:
+        await stream.write(b"hello")
+        assert await stream.read(100) == b"hello"
+
+
+async def test_every_interface_may_have_one_port_in_both_kinds_of_internet(
+    nursery: trio.Nursery,
+) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as free:
+        port = free.getsockname()[1]
+    bob = a_node(listen=[f"/ip4/0.0.0.0/tcp/{port}", f"/ip6/::/tcp/{port}"])
+    await nursery.start(bob.run)
+    alice = a_node(ALICE_SEED)
+    await nursery.start(alice.run)
+
+    for host in ("/ip6/::1", "/ip4/127.0.0.1"):
+        assert await alice.connect(f"{host}/tcp/{port}/p2p/{peer_text(bob.me)}") == bob.me
+        await alice.disconnect(bob.me)
+
+
+async def test_a_node_that_listens_nowhere_dials_all_the_same(nursery: trio.Nursery) -> None:
+    alice, bob = a_node(ALICE_SEED, listen=[]), a_node()
+    for node in (alice, bob):
+        await nursery.start(node.run)
+
+    assert await alice.connect(bob.addresses()[0]) == bob.me
+    assert alice.addresses() == []
+    assert await is_well(bob)

@@ -10,7 +10,15 @@ import pytest
 import trio
 from zeroconf import ServiceInfo
 
-from commonfab.node.network.mdns import SERVICE, announced, heard_in, reachable_places
+from commonfab.node.network.mdns import (
+    HEARD_MAX,
+    SERVICE,
+    Pending,
+    announced,
+    heard_in,
+    is_local,
+    reachable_places,
+)
 from commonfab.node.network.transport import LinkUp
 from commonfab.protocol.errors import ResourceError
 from commonfab.protocol.ids import NodeId
@@ -101,6 +109,118 @@ def test_without_a_network_a_node_waits_for_one() -> None:
     if "unshare" in result.stderr:
         pytest.skip(f"no network namespaces here: {result.stderr.strip()}")
     assert (result.returncode, result.stdout) == (0, "waited\n")
+
+
+_NEIGHBOURS = """
+import sys
+import trio
+from commonfab.node.network.mdns import Discovery
+from commonfab.protocol.ids import NodeId
+from commonfab.protocol.peer_id import peer_text
+
+met = {}
+
+async def find(nursery, letter, hosts):
+    me = NodeId(letter * 32)
+    kinds = ["ip6" if ":" in host else "ip4" for host in hosts]
+    mine = [f"/{k}/{h}/tcp/40{letter[0]}/p2p/{peer_text(me)}" for k, h in zip(kinds, hosts)]
+
+    async def meet(address):
+        met.setdefault(letter, address.split("/")[2])
+        if len(met) == 2:
+            nursery.cancel_scope.cancel()
+
+    await Discovery(me, lambda: mine, lambda _: letter in met, meet).run()
+
+async def main():
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            for letter in (b"A", b"B"):
+                nursery.start_soon(find, nursery, letter, sys.argv[1:])
+
+trio.run(main)
+print(*met.values())
+"""
+
+
+@pytest.mark.skipif(shutil.which("ip") is None, reason="ip is not installed")
+@pytest.mark.parametrize(
+    ("hosts", "met"),
+    [
+        (["192.168.7.1/24 dev v0", "10.1.1.1/24 dev v1"], "192.168.7.1"),
+        (["fd00:1::1/64 dev v0"], "fd00:1::1"),
+    ],
+    ids=["two interfaces", "IPv6 alone"],
+)
+def test_neighbours_find_each_other_on_every_kind_of_network(hosts: list[str], met: str) -> None:
+    # Without the second in which IPv6 looks whether an address is taken.
+    set_up = [f"echo 0 > /proc/sys/net/ipv6/conf/{each}/accept_dad" for each in ("all", "default")]
+    set_up += ["ip link set lo up", "ip link add v0 type veth peer name v1"]
+    set_up += ["ip link set v0 up", "ip link set v1 up", *(f"ip addr add {h}" for h in hosts)]
+    places = [host.partition("/")[0] for host in hosts]
+    script = " && ".join([*set_up, 'exec "$0" -c "$1" ' + " ".join(places)])
+    command = ["unshare", "--net", "--map-root-user", "sh", "-c", script]
+
+    result = subprocess.run(  # all of it is ours
+        [*command, sys.executable, _NEIGHBOURS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    if "unshare" in result.stderr or "RTNETLINK" in result.stderr:
+        pytest.skip(f"this machine has no network namespaces: {result.stderr.strip()}")
+    assert (result.returncode, result.stdout) == (0, f"{met} {met}\n"), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "mine", "is_one"),
+    [
+        ("192.168.1.7", "192.168.1.2", True),
+        ("10.0.0.7", "192.168.1.2", True),
+        ("fd00::7", "192.168.1.2", True),
+        ("8.8.8.8", "192.168.1.2", False),
+        ("2001:4860:4860::8888", "192.168.1.2", False),
+        ("127.0.0.1", "192.168.1.2", False),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("192.168.1.7", "127.0.0.1", False),
+        ("0.0.0.0", "192.168.1.2", False),  # noqa: S104  # dialled by nobody
+        ("224.0.0.251", "192.168.1.2", False),
+        ("fe80::7", "192.168.1.2", False),
+        ("example.org", "192.168.1.2", False),
+    ],
+)
+def test_an_announcement_leads_only_to_neighbours(host: str, mine: str, is_one: bool) -> None:
+    kind = "ip6" if ":" in host else "ip4"
+    own = [f"/ip4/{mine}/tcp/4001/p2p/{ID}"]
+
+    assert is_local(f"/{kind}/{host}/tcp/4001/p2p/{ID}", own) is is_one
+
+
+async def test_a_flood_of_names_is_bounded_and_one_honest_neighbour_still_has_a_chance() -> None:
+    pending = Pending()
+    for number in range(HEARD_MAX):
+        pending.put(f"eve {number}")
+    stayed = 0
+    for _ in range(50):
+        pending.put("bob")
+        for number in range(HEARD_MAX // 4):
+            pending.put(f"eve again {number}")
+        names = {await pending.take() for _ in range(len(pending))}
+        stayed += "bob" in names
+        assert len(names) <= HEARD_MAX
+
+    assert stayed > 0
+
+
+async def test_a_name_that_is_heard_often_is_looked_at_once() -> None:
+    pending = Pending()
+    for _ in range(10):
+        pending.put("bob")
+
+    assert await pending.take() == "bob"
+    assert len(pending) == 0
 
 
 def test_loopback_addresses_are_announced_only_when_there_are_no_others() -> None:

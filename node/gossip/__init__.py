@@ -1,0 +1,1 @@
+"""Telling others what is new: records passed on from peer to peer."""

@@ -1,0 +1,1 @@
+"""How nodes come to know each other: codes, invitations, a book of addresses, introductions."""

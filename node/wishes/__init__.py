@@ -1,0 +1,1 @@
+"""Which of others' designs this node keeps, as its owner wished."""

@@ -1,0 +1,1 @@
+"""What travels by stick: who lacks what, who wishes what, and sealing."""

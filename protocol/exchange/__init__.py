@@ -1,0 +1,1 @@
+"""Blocks by Bitswap: who wants what, from whom, and whom to serve."""

@@ -1,0 +1,1 @@
+"""Gossip: records along a tree, within areas, as often as they are news."""

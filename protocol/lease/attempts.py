@@ -1,0 +1,235 @@
+"""An order's jobs as the buyer sees them: in which state each is, and what was tried.
+
+The transitions between the states are in `buyer.py`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from msgspec import structs
+
+from ..ids import NodeId, OrderId, RecordId, Timestamp
+from ..records import Design, Lease, Offer, Order, Part, Receipt, Record
+from .slots import start_by
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nobody is asked; `reason` says why the last time came to nothing."""
+
+    ask_at: Timestamp
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Requests are out. An owner's answer is an offer, or a reason why not."""
+
+    requests: dict[RecordId, NodeId]
+    until: Timestamp
+    offers: dict[RecordId, Record] = field(default_factory=dict[RecordId, Record])
+    heard_at: dict[RecordId, Timestamp] = field(default_factory=dict[RecordId, Timestamp])
+    """By request, like the offers."""
+    refusals: dict[NodeId, str] = field(default_factory=dict[NodeId, str])
+
+    def is_over(self, now: Timestamp) -> bool:
+        return now >= self.until or len(self.offers) + len(self.refusals) >= len(self.requests)
+
+    def offered(self) -> list[tuple[NodeId, RecordId, Offer]]:
+        """Return the offers with their times by this node's clock: each was signed when it
+        came, give or take its way, whatever its owner's clock says (LEASE-12)."""
+        return [
+            (record.author, record.id, _shifted(offer_of(record), self.heard_at[request]))
+            for request, record in self.offers.items()
+        ]
+
+    def why_no_offer(self) -> str:
+        return next(iter(self.refusals.values()), "nobody who was asked has answered")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """An offer is taken; its owner has not answered yet."""
+
+    offer: Record
+    acceptance: Record
+    send_at: Timestamp
+    until: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """The slot is ours. Nothing has begun, so the buyer may still give it back."""
+
+    offer: Record
+    acceptance: Record
+    lease: Record
+    until: Timestamp
+    """When it should have begun, with grace, by the buyer's own clock."""
+    check_at: Timestamp
+    """When the owner is asked whether it still holds: its release may have been lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The machine may run: from here on, only its owner's word, or the grant's own `until`,
+    ends the attempt."""
+
+    offer: Record
+    lease: Record
+    grant: Record
+    check_at: Timestamp
+    permille: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """All its pieces are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """It will not be made."""
+
+    reason: str = ""
+
+
+State = Waiting | Asking | Accepting | Leased | Granted | Done | Dropped
+
+Outcome = Literal["open", "made", "failed", "released", "silent", "not started", "surplus"]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One lease of a job, and what became of it."""
+
+    epoch: int
+    pieces: int
+    owner: NodeId
+    offer: Offer
+    lease: RecordId
+    is_granted: bool = False
+    outcome: Outcome = "open"
+    made: int = 0
+    """Good pieces, whether the job still needed them or not."""
+    receipt: Receipt | None = None
+    confirmation: Record | None = None
+    """What this node answered to the receipt."""
+    release: Record | None = None
+    """What this node said when it wanted the lease no more; the machine may run all the same."""
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class JobState:
+    """One job of an order."""
+
+    order: OrderId
+    index: int
+    part: Part
+    wanted: int
+    """Pieces that the order needs of it."""
+    state: State
+    epoch: int = 0
+    """The highest that any owner was asked for."""
+    failures: int = 0
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    refusals: dict[NodeId, str] = field(default_factory=dict[NodeId, str])
+    """The last answers of the owners that made no offer."""
+
+    @property
+    def pieces(self) -> int:
+        """Those still to be made: a sum over receipts, so their order does not matter."""
+        return max(0, self.wanted - self.made())
+
+    def made(self) -> int:
+        """Return the good pieces of all attempts."""
+        return sum(attempt.made for attempt in self.attempts)
+
+    def attempt(self, lease: RecordId) -> Attempt | None:
+        return next((a for a in self.attempts if a.lease == lease), None)
+
+    @property
+    def current(self) -> Attempt:
+        """The attempt of a job that is leased or granted."""
+        return self.attempts[-1]
+
+    def close(self, outcome: Outcome, reason: str) -> None:
+        """Write down how the current attempt ended, of which there is no receipt."""
+        assert self.current.outcome == "open"
+        self.current.outcome = outcome
+        self.current.reason = reason
+
+    def is_as_offered(self, lease: Lease, offer: Offer, grace_ms: int) -> bool:
+        """Tell whether a lease says what was agreed. The grant repeats it, so nothing in it
+        may be another's (LEASE-9)."""
+        return (
+            (lease.order, lease.job, lease.epoch) == (self.order, self.index, self.epoch)
+            and (lease.request, lease.machine) == (offer.request, offer.machine)
+            and (lease.start, lease.end) == (offer.start, offer.end)
+            and lease.start_by == start_by(offer.start, offer.end, grace_ms)
+        )
+
+    def next_at(self) -> int:
+        """Return when time alone moves it on; 0: never."""
+        match self.state:
+            case Waiting(ask_at=at) | Asking(until=at):
+                return at
+            case Accepting(send_at=at, until=until) | Leased(check_at=at, until=until):
+                return min(at, until)
+            case Granted(grant=grant, check_at=at):
+                return min(at, grant.body.until)
+            case Done() | Dropped():
+                return 0
+
+
+@dataclass(slots=True)
+class OrderState:
+    """One order and its jobs."""
+
+    record: Record
+    order: Order
+    design: Design
+    jobs: list[JobState]
+    avoid: dict[NodeId, Timestamp] = field(default_factory=dict[NodeId, Timestamp])
+    """Owners that let this order down, and until when they are not asked first."""
+    is_cancelled: bool = False
+
+    def is_over(self) -> bool:
+        return all(isinstance(job.state, Done | Dropped) for job in self.jobs)
+
+    def pieces_made(self) -> int:
+        """Return the good pieces that count for the order."""
+        return sum(min(job.made(), job.wanted) for job in self.jobs)
+
+    def surplus(self) -> int:
+        """Return the good pieces over and above the order."""
+        return sum(max(0, job.made() - job.wanted) for job in self.jobs)
+
+
+def new_order(record: Record, design: Design, now: Timestamp) -> OrderState:
+    """Return an order of which nothing has been asked yet."""
+    assert isinstance(record.body, Order)
+    parts = {part.name: part for part in design.parts}
+    order = record.body
+    jobs = [
+        JobState(OrderId(order.order), index, parts[job.part], job.pieces, Waiting(now))
+        for index, job in enumerate(order.jobs)
+    ]
+    return OrderState(record, order, design, jobs)
+
+
+def _shifted(offer: Offer, heard_at: Timestamp) -> Offer:
+    ms = heard_at - offer.at
+    return structs.replace(
+        offer,
+        at=heard_at,
+        start=offer.start + ms,
+        end=offer.end + ms,
+        held_until=offer.held_until + ms,
+    )
+
+
+def offer_of(record: Record) -> Offer:
+    assert isinstance(record.body, Offer)
+    return record.body

@@ -1,0 +1,401 @@
+"""The owner's side of the lease protocol: who may use which machine, and when.
+
+    request --quote--> Held --acceptance--> Leased --its turn--> Ready --grant--> Running
+                        |                     |                    |                 |
+                        | lapsed, released    | released, late     | no grant        | ended
+                        v                     v                    v                 v
+                      Ended                 Ended                Ended           Reported
+                                                                                     |
+                                                                 Ended <--confirmed--+
+
+Only a machine's own node leases it, so no two nodes have to agree. What must not be
+forgotten is kept before it is said: an offer before it is sent (it holds a window), a
+lease before the answer, a grant before the machine starts, a receipt before the buyer
+hears of it, and the end of a slot before its window is given to another.
+Two slots that are alive never overlap on a machine. Rules: specs/lease.md.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, assert_never
+
+from .. import effects, events
+from ..author import Author
+from ..effects import Effect
+from ..ids import NodeId, RecordId, Timestamp
+from ..limits import (
+    CLOCK_SKEW_MS_MAX,
+    HOLD_MS_MAX,
+    HOLDS_PER_BUYER_MAX,
+    LEASE_TERM_MS_MAX,
+    REQUEST_TERM_MS,
+)
+from ..records import Acceptance, Grant, Receipt, Record, Release, Request
+from .letters import Letters
+from .schedule import Schedule
+from .slots import Ended, Held, Leased, Quote, Ready, Reported, Running, Slot, State, lease_of
+
+BEAT_MS_MIN = 1_000
+RESEND_MS_MAX = 5 * 60_000
+"""Between two tellings of an end that its buyer does not confirm."""
+TELL_MS_MAX = LEASE_TERM_MS_MAX
+"""How long an end is told to a buyer who never answers."""
+ENDED_KEPT_MS = 60 * 60_000
+"""How long what is over is answered for."""
+
+# While a request can be played again, its slot is remembered and holds nothing twice.
+assert REQUEST_TERM_MS + 2 * CLOCK_SKEW_MS_MAX + HOLD_MS_MAX < ENDED_KEPT_MS
+
+
+class Quoter(Protocol):
+    """Knows this workshop's machines and house rules; scheduler/quote.py is the real one."""
+
+    def quote(self, request: Request, now: Timestamp) -> list[Quote] | str:
+        """Return a quote for each machine that can do it, or one sentence: why none can."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long the owner waits, in milliseconds."""
+
+    hold_ms: int = 10_000
+    """For the acceptance of an offer."""
+    resend_ms: int = 1_000
+    """Before it asks for the grant, or tells of the end, once more; doubles each time."""
+    beat_ms: int = 15_000
+    """Between two reports of progress; also the longest wait between two questions."""
+
+
+class Owner:
+    """One for each node: the leases on all its machines."""
+
+    def __init__(
+        self,
+        author: Author,
+        quoter: Quoter,
+        timing: Timing | None = None,
+        stored: Iterable[Slot] = (),
+    ) -> None:
+        """`stored`: the slots of the time before, as restore.py rebuilds them."""
+        self.quoter = quoter
+        self._letters = Letters(author)
+        self._timing = timing or Timing()
+        assert self._timing.hold_ms <= HOLD_MS_MAX
+        self._schedule = Schedule()
+        self._now = Timestamp(0)
+        self._out: list[Effect] = []
+        for slot in stored:
+            mine = [slot.offer, *([slot.lease] if slot.lease else [])]
+            self._now = max(self._now, *(Timestamp(record.body.at) for record in mine))
+            self._schedule.put(slot)
+
+    def slots(self) -> list[Slot]:
+        """Return all that is not over, earliest window first."""
+        return self._schedule.open()
+
+    def free_at(self, machine: str, now: Timestamp) -> int:
+        """Return when the machine's queue ends."""
+        return self._schedule.free_at(machine, now)
+
+    def handle(self, event: events.Event, now: Timestamp) -> list[Effect]:
+        """Return what must now be done, in order."""
+        # A clock that is set back must not bring a lapsed hold to life again (LEASE-5).
+        now = self._now = max(now, self._now)
+        self._out = []
+        match event:
+            case events.Arrived(record):
+                self._arrived(record, now)
+            case events.JobProgressed(lease, state, permille):
+                slot = self._schedule.of_lease(lease)
+                if slot and isinstance(slot.state, Running):
+                    self._set(slot, replace(slot.state, state=state, permille=permille))
+            case events.JobEnded():
+                self._job_ended(event, now)
+            case events.MachinesChanged(machines):
+                self._give_back_leases_outside(machines, now)
+            case events.Restarted():
+                self._resume()
+            case events.Tick() | events.Placed() | events.Cancelled():
+                pass
+            case _:
+                assert_never(event)
+        self._advance(now)
+        return self._out
+
+    # Letters from buyers.
+
+    def _arrived(self, record: Record, now: Timestamp) -> None:
+        match record.body:
+            case Request():
+                self._asked(record, record.body, now)
+            case Acceptance(offer=offer):
+                self._accepted(record, self._schedule.of_offer(RecordId(offer)), now)
+            case Grant(lease=lease):
+                self._granted(record, record.body, self._schedule.of_lease(RecordId(lease)), now)
+            case Release(about=about):
+                self._released(record, record.body, RecordId(about), now)
+            case Receipt(statement="confirmed", lease=lease):
+                slot = self._schedule.of_lease(RecordId(lease))
+                self._confirmed(record, record.body, slot, now)
+            case _:
+                pass
+
+    def _asked(self, record: Record, request: Request, now: Timestamp) -> None:
+        known = self._schedule.of_request(record.id)
+        if known is not None:
+            self._say_again(known, record)
+            return
+        others = self._schedule.of_buyer(record.author)
+        rivals = [s for s in others if (s.asked.order, s.asked.job) == (request.order, request.job)]
+        if any(slot.asked.epoch >= request.epoch for slot in rivals):
+            self._refuse(record, "this job has a later epoch here", now)
+            return
+        for slot in rivals:
+            if isinstance(slot.state, Held | Leased | Ready):
+                self._end(slot, "fenced off by a later epoch", now)
+        if sum(isinstance(slot.state, Held) for slot in others) >= HOLDS_PER_BUYER_MAX:
+            self._refuse(record, f"{HOLDS_PER_BUYER_MAX} offers are open to you already", now)
+            return
+        quotes = self.quoter.quote(request, now)
+        if isinstance(quotes, str):
+            self._refuse(record, quotes, now)
+        else:
+            self._hold(record, quotes, now)
+
+    def _hold(self, request: Record, quotes: list[Quote], now: Timestamp) -> None:
+        windows = [(self._schedule.first_gap(quote, now), quote) for quote in quotes]
+        start, quote = min(
+            windows, key=lambda w: (w[0] + w[1].duration_ms, w[1].price_minor, w[1].machine)
+        )
+        if start + quote.duration_ms > now + LEASE_TERM_MS_MAX:
+            self._refuse(request, "the queue here is longer than can be promised", now)
+            return
+        offer = self._letters.offer(request, quote, start, self._timing.hold_ms, now)
+        slot = Slot(request, offer, Held())
+        self._schedule.check_free(slot, now)
+        self._schedule.put(slot)
+        self._keep_and_send(slot.buyer, request, offer)
+
+    def _accepted(self, record: Record, slot: Slot | None, now: Timestamp) -> None:
+        if slot is None or slot.buyer != record.author:
+            self._refuse(record, "no such offer here", now)
+            return
+        if not isinstance(slot.state, Held):
+            self._say_again(slot, record)
+            return
+        if now >= slot.offered.held_until:
+            self._end(slot, "the offer has lapsed", now)
+            return
+        machine = slot.offered.machine
+        lease = self._letters.lease(slot, record, self._schedule.last_lease(machine), now)
+        self._set(slot, Leased(lease))
+        self._keep_and_send(slot.buyer, record, lease)
+        self._out.append(effects.Prepare(slot.request))
+        self._out.append(effects.CapacityChanged(machine))
+
+    def _granted(self, record: Record, grant: Grant, slot: Slot | None, now: Timestamp) -> None:
+        if slot is None or slot.buyer != record.author:
+            self._refuse(record, "no such lease here", now)
+            return
+        asked = slot.asked
+        if (grant.order, grant.job, grant.epoch) != (asked.order, asked.job, asked.epoch):
+            self._refuse(record, "the lease is for another job", now)
+            return
+        match slot.state:
+            case Leased(lease) | Ready(lease) if now > min(lease_of(lease).start_by, grant.use_by):
+                self._end(slot, "the grant came too late", now)
+            case Ready(lease):
+                assert not self._schedule.is_running(slot.offered.machine)
+                self._set(slot, Running(lease, beat_at=now))
+                self._out.append(effects.Keep(record))
+                self._out.append(effects.Run(slot.offered.machine, lease, slot.request))
+            case Held() | Leased() | Running():
+                pass  # A grant out of turn comes again when the machine is free and asks for it.
+            case Reported() | Ended():
+                self._say_again(slot, record)
+
+    def _released(self, record: Record, release: Release, about: RecordId, now: Timestamp) -> None:
+        slot = self._schedule.of_offer(about) or self._schedule.of_lease(about)
+        if slot is None or slot.buyer != record.author:
+            return
+        reason = release.reason or "released by its buyer"
+        match slot.state:
+            case Held():
+                self._close(slot, reason, now)
+            case Leased() | Ready():
+                self._end(slot, reason, now)
+            case Running(lease):
+                if not slot.state.stopping:
+                    self._set(slot, replace(slot.state, stopping=reason))
+                    self._out.append(effects.Keep(record))
+                    self._out.append(effects.Stop(slot.offered.machine, lease, reason))
+            case Reported() | Ended():
+                self._say_again(slot, record)
+
+    def _confirmed(
+        self, record: Record, receipt: Receipt, slot: Slot | None, now: Timestamp
+    ) -> None:
+        if slot is None or slot.buyer != record.author or not isinstance(slot.state, Reported):
+            return
+        told = slot.state.receipt
+        if receipt.about == told.id:
+            self._out.append(effects.Keep(record))
+            self._set(slot, Ended(told, now, slot.state.lease))
+
+    # The machine's word, and the operator's.
+
+    def _job_ended(self, event: events.JobEnded, now: Timestamp) -> None:
+        slot = self._schedule.of_lease(event.lease)
+        if slot is None or not isinstance(slot.state, Running):
+            return
+        lease, reason = slot.state.lease, slot.state.stopping or event.reason
+        receipt = self._letters.receipt(slot, lease, event, reason, now)
+        wait_ms = self._timing.resend_ms
+        self._set(slot, Reported(lease, receipt, Timestamp(now + wait_ms), wait_ms))
+        self._keep_and_send(slot.buyer, receipt)
+        self._out.append(effects.CapacityChanged(slot.offered.machine))
+
+    def _give_back_leases_outside(self, machines: frozenset[str], now: Timestamp) -> None:
+        for slot in self.slots():
+            if slot.offered.machine not in machines and isinstance(
+                slot.state, Held | Leased | Ready
+            ):
+                self._end(slot, f"{slot.offered.machine} takes no jobs now", now)
+
+    def _resume(self) -> None:
+        for slot in self.slots():
+            machine = slot.offered.machine
+            match slot.state:
+                case Leased() | Ready():
+                    self._out.append(effects.Prepare(slot.request))
+                case Running(lease=lease, stopping=stopping):
+                    self._out.append(effects.Resume(machine, lease, slot.request))
+                    if stopping:
+                        self._out.append(effects.Stop(machine, lease, stopping))
+                case Held() | Reported() | Ended():
+                    pass
+
+    # Time.
+
+    def _advance(self, now: Timestamp) -> None:
+        for slot in self.slots():
+            self._advance_slot(slot, now)
+        self._make_ready(now)
+        wake = [self._next_at(slot) for slot in self.slots()]
+        if wake:
+            self._out.append(effects.WakeAt(Timestamp(max(min(wake), now + 1))))
+        self._schedule.forget_ended(Timestamp(now - ENDED_KEPT_MS))
+
+    def _advance_slot(self, slot: Slot, now: Timestamp) -> None:
+        match slot.state:
+            case Held():
+                if now >= slot.offered.held_until:
+                    self._end(slot, "the offer has lapsed", now)
+            case Leased(lease) | Ready(lease) if now > lease_of(lease).start_by:
+                self._end(slot, "it was not started in time", now)
+            case Ready(lease, ask_at=ask_at, wait_ms=wait_ms):
+                if now >= ask_at:
+                    wait_ms = min(2 * wait_ms, self._timing.beat_ms)
+                    self._ask_for_grant(slot, lease, wait_ms, now)
+            case Running(beat_at=beat_at):
+                if now >= beat_at:
+                    at = Timestamp(now + self._beat_ms(slot))
+                    self._set(slot, replace(slot.state, beat_at=at))
+                    self._tell_progress(slot, slot.state.state, slot.state.permille, now)
+            case Reported(tell_at=tell_at):
+                if now >= tell_at:
+                    self._tell_again(slot, slot.state, now)
+            case Leased() | Ended():
+                pass
+
+    def _tell_again(self, slot: Slot, told: Reported, now: Timestamp) -> None:
+        if now > told.receipt.body.at + TELL_MS_MAX:
+            self._set(slot, Ended(told.receipt, now, told.lease))
+            return
+        wait_ms = min(2 * told.wait_ms, RESEND_MS_MAX)
+        self._set(slot, replace(told, tell_at=Timestamp(now + wait_ms), wait_ms=wait_ms))
+        self._out.append(effects.Send(slot.buyer, told.receipt))
+
+    def _make_ready(self, now: Timestamp) -> None:
+        """Ask for the grant of each machine's next lease, early where nothing is before it."""
+        seen: set[str] = set()
+        for slot in self.slots():
+            machine = slot.offered.machine
+            if machine in seen or isinstance(slot.state, Reported):
+                continue
+            seen.add(machine)
+            if isinstance(slot.state, Leased) and not self._schedule.is_running(machine):
+                self._ask_for_grant(slot, slot.state.lease, self._timing.resend_ms, now)
+
+    def _ask_for_grant(self, slot: Slot, lease: Record, wait_ms: int, now: Timestamp) -> None:
+        self._set(slot, Ready(lease, Timestamp(now + wait_ms), wait_ms))
+        self._tell_progress(slot, "ready", 0, now)
+
+    def _tell_progress(
+        self,
+        slot: Slot,
+        state: Literal["ready", "running", "paused"],
+        permille: int,
+        now: Timestamp,
+    ) -> None:
+        progress = self._letters.progress(slot, state, permille, now)
+        self._out.append(effects.Send(slot.buyer, progress))
+
+    def _beat_ms(self, slot: Slot) -> int:
+        """Report ten times in a window, but neither too often nor too seldom."""
+        tenth_ms = (slot.offered.end - slot.offered.start) // 10
+        return max(BEAT_MS_MIN, min(tenth_ms, self._timing.beat_ms))
+
+    @staticmethod
+    def _next_at(slot: Slot) -> int:
+        match slot.state:
+            case Held():
+                return slot.offered.held_until
+            case Leased(lease):
+                return lease_of(lease).start_by + 1
+            case Ready(lease, ask_at=at):
+                return min(at, lease_of(lease).start_by + 1)
+            case Running(beat_at=at) | Reported(tell_at=at):
+                return at
+            case Ended():
+                raise AssertionError("what has ended waits for nothing")
+
+    # What is said.
+
+    def _set(self, slot: Slot, state: State) -> None:
+        self._schedule.put(replace(slot, state=state))
+
+    def _end(self, slot: Slot, reason: str, now: Timestamp) -> None:
+        """Give up a slot that has not started, and tell its buyer."""
+        release = self._close(slot, reason, now)
+        self._out.append(effects.Send(slot.buyer, release))
+        if slot.lease is not None:
+            self._out.append(effects.CapacityChanged(slot.offered.machine))
+
+    def _close(self, slot: Slot, reason: str, now: Timestamp) -> Record:
+        """Give up a slot: kept before the window can go to another (LEASE-4)."""
+        about = slot.lease or slot.offer
+        release = self._letters.release(about.id, slot.buyer, reason, now)
+        self._out.append(effects.Keep(release))
+        self._set(slot, Ended(release, now, slot.lease))
+        return release
+
+    def _say_again(self, slot: Slot, letter: Record) -> None:
+        """Answer a letter that came twice, or too late, with where the slot stands."""
+        match slot.state:
+            case Held():
+                answer = slot.offer
+            case Leased(lease) | Ready(lease) | Running(lease):
+                answer = lease
+            case Reported(receipt=last) | Ended(last=last):
+                answer = last
+        if answer.id != letter.id:  # A node that buys from itself hears its own letters.
+            self._out.append(effects.Send(slot.buyer, answer))
+
+    def _refuse(self, about: Record, reason: str, now: Timestamp) -> None:
+        self._out.append(effects.Send(about.author, self._letters.refusal(about, reason, now)))
+
+    def _keep_and_send(self, to: NodeId, *kept: Record) -> None:
+        self._out.extend(effects.Keep(record) for record in kept)
+        self._out.append(effects.Send(to, kept[-1]))

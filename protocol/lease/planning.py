@@ -1,0 +1,32 @@
+"""What the buyer's side needs to know of the network's machines."""
+
+from typing import Protocol
+
+from ..ids import NodeId, RecordId, Timestamp
+from ..records import Design, Offer, Order
+
+
+class Planner(Protocol):
+    """Knows the machines of the network; scheduler/placement.py is the real one."""
+
+    def shortlist(
+        self,
+        order: Order,
+        design: Design,
+        jobs: list[tuple[int, int]],
+        now: Timestamp,
+        avoid: frozenset[NodeId],
+    ) -> list[list[NodeId]]:
+        """Return for each (job, pieces) the owners to ask, the best first; empty: nobody can."""
+        ...
+
+    def choose(
+        self,
+        order: Order,
+        design: Design,
+        offers: dict[int, list[tuple[NodeId, RecordId, Offer]]],
+        now: Timestamp,
+    ) -> dict[int, RecordId]:
+        """Return for each job the offer to take; a job without a good one is left out.
+        The offers' times are by this node's clock."""
+        ...

@@ -1,0 +1,1 @@
+"""Words with peers and relays of libp2p: reachability, circuits, the DHT."""

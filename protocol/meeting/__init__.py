@@ -1,0 +1,1 @@
+"""Meeting: pairing, invitations, and peers told by peers."""

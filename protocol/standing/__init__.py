@@ -1,0 +1,1 @@
+"""Who is believed: vouches, proofs, offences, deny-lists."""

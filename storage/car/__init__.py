@@ -1,0 +1,1 @@
+"""CAR files: bundles written, read, taken in, sealed."""

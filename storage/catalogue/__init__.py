@@ -1,0 +1,1 @@
+"""The catalogue of designs: searched by words and facets."""

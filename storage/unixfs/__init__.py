@@ -1,0 +1,1 @@
+"""UnixFS: files and folders as blocks, with the CIDs of Kubo."""

@@ -1,0 +1,237 @@
+"""Nodes in processes of their own that share no network: a stick between them, and kill -9."""
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commonfab.node import clock
+from commonfab.node.control.client import Client
+from commonfab.node.home.folder import Home
+from commonfab.node.library import Library
+from commonfab.protocol.envelope import identify
+from commonfab.protocol.errors import ResourceError
+from commonfab.protocol.peer_id import peer_text
+from commonfab.protocol.records import Design
+from commonfab.storage.blocks import DiskBlockStore
+from commonfab.storage.car.bundle import NamedTree, SealedRecord, census, lay_out
+from commonfab.storage.car.car import encode_header, encode_section
+from commonfab.storage.cid import CID, RAW
+from commonfab.storage.memory import MemoryBlockStore
+from commonfab.storage.records import SqliteRecordStore
+from tests.builders import a_design
+from tests.node.running import RunningNode, commonfab, running_node
+from tests.node.village import MANIFEST, write_block
+from tests.protocol.signers import ALICE
+from tests.storage.content import content
+
+NAMES = ("Ada", "Bea", "Cleo")
+
+
+def init(home: Path, name: str) -> Path:
+    assert commonfab("init", "--home", str(home), "--name", name, "--at", "48.1,11.6").code == 0
+    return home
+
+
+def publish(node: RunningNode, folder: Path, name: str, *, tag: str = "medical") -> None:
+    text = MANIFEST.replace('"Block"', f'"{name}"')
+    text = text.replace("\n[[part]]", f'\nkeywords = ["{tag}"]\n\n[[part]]', 1)
+    write_block(folder, manifest=text)
+    (folder / "film.bin").write_bytes(content(name, 400_000))
+    ended = node("publish", str(folder))
+    assert ended.code == 0, ended.err
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, RunningNode]]:
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("town")
+        homes = {name: init(folder / name, name) for name in NAMES}
+        yield {name: stack.enter_context(running_node(home)) for name, home in homes.items()}
+
+
+def _id(node: RunningNode) -> str:
+    found: str = node("status", "--json").json["node"]
+    return found
+
+
+def _known(node: RunningNode) -> dict[str, bool]:
+    found = node("designs", "--json").json["designs"]
+    return {each["name"]: each["is_here"] for each in found}
+
+
+def _carry(maker: RunningNode, to: RunningNode, stick: Path, *options: str) -> dict[str, Any]:
+    made = maker("bundle", "make", "--for", _id(to), "--to", str(stick), "--json", *options)
+    assert made.code == 0, made.err
+    opened = to("bundle", "open", str(stick), "--json")
+    assert opened.code == 0, opened.err
+    found: dict[str, Any] = opened.json
+    return found
+
+
+@pytest.mark.rule("BUNDLE-9")
+def test_three_nodes_that_share_no_network_come_to_know_the_same_by_a_stick(
+    town: dict[str, RunningNode], tmp_path: Path
+) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    ada, bea, cleo = (town[name] for name in NAMES)
+    for name, node in town.items():
+        publish(node, tmp_path / f"design of {name}", f"Pump of {name}")
+    publish(ada, tmp_path / "toy", "Toy", tag="fun")
+    assert cleo("wish", "add", "--tag", "medical", "--budget", "5MB").code == 0
+
+    _carry(ada, bea, stick)
+    _carry(bea, cleo, stick, "--seal")
+    _carry(cleo, bea, stick)
+    last = _carry(bea, ada, stick, "--seal")
+    _carry(bea, cleo, stick)
+
+    pumps = {f"Pump of {name}" for name in NAMES}
+    for name, node in town.items():
+        known = _known(node)
+        assert known.keys() == {*pumps, "Toy"}, name
+        assert {each for each, is_here in known.items() if is_here} >= pumps, name
+        assert node("peers", "--json").code == 0
+    assert "medical, 5.0 MB" in cleo("wishes").out
+    assert "2 designs here" in cleo("wishes").out
+    assert [each["receiver_name"] for each in last["receipts"]].count("Bea") >= 1
+    assert [each["why"] for each in last["passed_over"]]
+    text = bea("bundle", "open", str(stick)).out
+    assert "received by Ada" in text
+    assert "received by Cleo" in text
+
+
+def test_a_bundle_for_a_node_is_told_in_words(town: dict[str, RunningNode], tmp_path: Path) -> None:
+    ada, bea, _ = (town[name] for name in NAMES)
+    publish(ada, tmp_path / "1", "Pump")
+    publish(ada, tmp_path / "2", "Mask")
+    stick = tmp_path / "my stick"
+    stick.mkdir()
+    file = stick / "for bea.car"
+    words = ("bundle", "make", "--for", _id(bea), "--budget", "500kB", "--to", str(file))
+
+    dry = ada(*words, "--dry-run")
+    made = ada(*words)
+    opened = bea("bundle", "open", str(file))
+    back = bea("bundle", "make", "--for", "Ada", "--to", str(tmp_path), "--dry-run")
+    stranger = ada("bundle", "make", "--for", "Zoe", "--to", str(tmp_path))
+    mine = ada("bundle", "open", str(file))
+
+    assert "Nothing was written" in dry.err
+    assert made.out.splitlines()[0] == str(file)
+    assert "left out: Pump" in made.out
+    assert "over the budget of this bundle" in made.out
+    assert file.stat().st_size <= 500_000
+    assert "made for this node by Ada" in opened.out
+    assert f"receipt: {file}.receipt" in opened.out
+    assert f"commonfab bundle make --for Ada --to '{stick}'" in opened.err
+    assert "for Ada" in back.out
+    assert (stranger.code, mine.code) == (1, 1)
+    assert "no node of this name is known here" in stranger.err
+    assert "it is for" in mine.err
+
+
+def test_wishes_are_said_shown_and_taken_back(town: dict[str, RunningNode]) -> None:
+    ada = town["Ada"]
+    assert "Nothing is wished yet" in ada("wishes").err
+
+    added = ada("wish", "add", "--area", "45,5,100km", "--licence", "CC-BY-4.0", "--process", "FFF")
+    words = ada("wish", "add", "--words", "hand pump", "--budget", "1.5GB")
+    listed = ada("wishes", "--json").json
+    gone = ada("wish", "remove", "1")
+
+    assert added.out.splitlines()[0] == "1 area:45,5,100km licence:CC-BY-4.0 process:FFF"
+    assert words.out.splitlines() == ["2 words:hand pump, 1.5 GB", "  no design fits it yet"]
+    assert [(each["id"], each["budget_bytes"]) for each in listed] == [(1, None), (2, 1500000000)]
+    assert gone.out == "1 area:45,5,100km licence:CC-BY-4.0 process:FFF: taken back\n"
+    assert ada("wish", "remove", "1").code == 1
+    assert ada("wish", "add", "--area", "45,5").code == 2
+    assert ada("wish", "add").code == 1
+
+
+# Kill -9.
+
+
+def _kill_at(node: RunningNode, step: str, count: int) -> Callable[[Mapping[str, Any]], None]:
+    """Return what hears of a command's progress, and kills the node at the so-manieth step."""
+    seen = [0]
+
+    def hear(said: Mapping[str, Any]) -> None:
+        seen[0] += said["step"] == step
+        if seen[0] == count:
+            node.process.kill()
+
+    return hear
+
+
+def _killed(node: RunningNode, step: str, count: int, name: str, **params: object) -> None:
+    with pytest.raises(ResourceError, match="stopped before it answered"):
+        Client(Home(node.home)).call(name, params, _kill_at(node, step, count))
+    node.process.communicate()
+
+
+def _whole_designs(home: Path) -> int:
+    """Return how many designs a node knows; fail if the files of one are not all there."""
+    library = Library(SqliteRecordStore(home / "records.sqlite", identify=identify))
+    blocks = DiskBlockStore(home / "blocks")
+    count = 0
+    for record in library.stored(["design"]):
+        assert isinstance(record.body, Design)
+        assert census(blocks, CID.from_bytes(record.body.root)).missing == 0
+        count += 1
+    library.close()
+    return count
+
+
+def _large_bundle(path: Path, designs: int) -> None:
+    """Write a bundle of many small designs with files of their own."""
+    blocks = MemoryBlockStore()
+    now = clock.now()
+    sealed: list[SealedRecord] = []
+    trees: list[NamedTree] = []
+    files: list[tuple[CID, bytes]] = []
+    for number in range(designs):
+        data = number.to_bytes(4, "big") * 10_000
+        root = CID.of(data, codec=RAW)
+        blocks.put(root, data)
+        record = a_design(ALICE, at=now, stream=f"design/{number}", root=bytes(root))
+        sealed.append(SealedRecord("design", record.data))
+        trees.append(NamedTree("x", record.id, root))
+        files.append((root, data))
+    layout = lay_out(sealed, trees, blocks)
+    with path.open("wb") as file:
+        file.write(encode_header([layout.root]))
+        for cid, data in (*layout.blocks, *files):
+            file.write(encode_section(cid, data))
+
+
+@pytest.mark.rule("BUNDLE-6")
+def test_kill_9_at_any_step_of_opening_leaves_nothing_half_taken(tmp_path: Path) -> None:
+    home, stick = init(tmp_path / "dora", "Dora"), tmp_path / "many.car"
+    _large_bundle(stick, 300)
+    found: list[int] = []
+    for step, count in (("reading", 1), ("judging", 1)):
+        with running_node(home) as node:
+            _killed(node, step, count, "bundle.open", path=str(stick))
+        found.append(_whole_designs(home))
+    with running_node(home) as node:
+        opened = node("bundle", "open", str(stick), "--json").json
+
+    assert found[0] == 0, "no record before all files are there"
+    assert found[1] > 0
+    assert opened["new_records"] == 300 - found[1]
+    assert _whole_designs(home) == 300
+
+
+def test_kill_9_while_a_bundle_for_a_node_is_made_leaves_no_bundle(tmp_path: Path) -> None:
+    home, stick = init(tmp_path / "emil", "Emil"), tmp_path / "stick"
+    stick.mkdir()
+    with running_node(home) as node:
+        publish(node, tmp_path / "1", "Pump")
+        params = {"to": peer_text(ALICE.node), "out": str(stick), "budget_bytes": 10**9}
+        _killed(node, "writing", 1, "bundle.make_for", **params)
+
+    assert [path.suffix for path in stick.iterdir()] == [".part"]

@@ -1,0 +1,78 @@
+"""What a node thinks of what peers push, with its own admission and library."""
+
+from pathlib import Path
+
+from commonfab.node import clock
+from commonfab.node.gossip.judging import RECORDS_BURST
+from commonfab.node.network.memory_transport import MemoryNetwork
+from commonfab.node.node import Node
+from commonfab.protocol.envelope import parse
+from commonfab.protocol.gossip.areas import WORLD, area_of
+from commonfab.protocol.gossip.broadcast_events import Judged
+from commonfab.protocol.ids import NodeId
+from commonfab.protocol.records import Place, Record
+from tests.builders import a_design, a_workshop, changed
+from tests.node.village import a_home, eventually, living
+from tests.protocol.signers import BOB, CAROL, EVE
+
+LYON = Place(lat_udeg=45_700_000, lon_udeg=4_800_000)
+SYDNEY = Place(lat_udeg=-33_000_000, lon_udeg=151_000_000)
+
+
+def judged(node: Node, record: Record, *, peer: NodeId = CAROL.node) -> Judged:
+    return node.judging.judge(peer, area_of(LYON), parse(record.data))
+
+
+def workshop_at(place: Place) -> Record:
+    return a_workshop(BOB, place=place, at=clock.now(), until=clock.now() + 100_000)
+
+
+async def test_a_record_is_news_where_its_author_is_whatever_is_said_of_it(tmp_path: Path) -> None:
+    async with living(a_home(tmp_path, "alice"), MemoryNetwork()) as alice:
+        before = judged(alice, a_design(BOB))
+        shop = judged(alice, workshop_at(SYDNEY))
+        await eventually(lambda: BOB.node in alice.library.workshops)
+        after = judged(alice, changed(a_design(BOB), BOB, stream="design/other"))
+
+    assert before == Judged("accept", area_of(LYON))
+    assert shop == Judged("accept", area_of(SYDNEY))
+    assert after == Judged("accept", area_of(SYDNEY))
+
+
+async def test_a_forgery_is_rejected_and_what_is_known_is_ignored(tmp_path: Path) -> None:
+    design = a_design(BOB)
+    forged = parse(design.data[:40] + bytes([design.data[40] ^ 1]) + design.data[41:])
+
+    async with living(a_home(tmp_path, "alice"), MemoryNetwork()) as alice:
+        lie = alice.judging.judge(CAROL.node, area_of(LYON), forged)
+        first, second = judged(alice, design), judged(alice, design)
+
+    assert lie.verdict == "reject"
+    assert (first.verdict, second.verdict) == ("accept", "ignore")
+
+
+async def test_an_author_who_says_too_much_is_ignored_and_blamed_if_it_says_so_itself(
+    tmp_path: Path,
+) -> None:
+    design = a_design(EVE)
+
+    async with living(a_home(tmp_path, "alice"), MemoryNetwork()) as alice:
+        verdicts = [judged(alice, design).verdict for _ in range(RECORDS_BURST)]
+        by_another = judged(alice, design)
+        by_itself = judged(alice, design, peer=EVE.node)
+        of_another = judged(alice, a_design(BOB))
+
+    assert "reject" not in verdicts
+    assert by_another.verdict == "ignore"
+    assert by_itself.verdict == "reject"
+    assert of_another.verdict == "accept"
+
+
+async def test_old_records_of_others_are_not_told_again(tmp_path: Path) -> None:
+    async with living(a_home(tmp_path, "alice"), MemoryNetwork()) as alice:
+        fresh, now = workshop_at(LYON), clock.now()
+        is_news = alice.judging.is_news
+
+        assert is_news(fresh, now)
+        assert not is_news(fresh, type(now)(now + 3 * 60_000))
+        assert alice.judging.area_of(a_design(CAROL)) == WORLD
