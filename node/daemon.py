@@ -20,7 +20,7 @@ from commonfab.protocol.peer_id import peer_text
 from . import clock, log
 from .control import server
 from .control.api import Api
-from .home import config, keys
+from .home import config, keys, ports
 from .home.folder import Home
 from .ipfs.store import look_after
 from .network.transport import LinkUp
@@ -51,7 +51,7 @@ async def _run(
     network = settings.network
     transport = Libp2pTransport(
         key.seed_for_transport(),
-        list(network.listen),
+        ports.taken_again(network.listen, home.ports),
         mdns=network.mdns,
         relay=network.relay,
         announce=network.announce,
@@ -62,6 +62,7 @@ async def _run(
         async with trio.open_nursery() as nursery:
             await nursery.start(_stop_on_signal, nursery.cancel_scope)
             await start(node, nursery)
+            ports.remember(network.listen, transport.addresses(), home.ports)
             await nursery.start(server.serve, node.home, Api(node).handlers())
             address = next(iter(node.transport.addresses()), "nowhere")
             node.journal.tell("ready", node=peer_text(node.me), address=address)

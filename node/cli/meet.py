@@ -198,13 +198,6 @@ def _print_invitation(made: "Invited") -> None:
         err=True,
     )
     _warn_if_hidden(made.is_hidden)
-    if made.is_fleeting:
-        click.secho(
-            "warning: once this node has stopped, the invitation leads nowhere: give `listen` in"
-            " its commonfab.toml a port, start the node again, and invite then",
-            fg="yellow",
-            err=True,
-        )
 
 
 def _print_invitations(found: "list[InvitationLine]") -> None:

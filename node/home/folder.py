@@ -83,6 +83,10 @@ class Home:
         return self.path / "network.key"
 
     @property
+    def ports(self) -> Path:
+        return self.path / "ports"
+
+    @property
     def marker(self) -> Path:
         return self.path / "marker"
 

@@ -54,7 +54,5 @@ class Invited(Answer, frozen=True):
     invitation: InvitationLine
     text: str
     is_hidden: bool
-    is_fleeting: bool
-    """Its addresses end when this node stops: it listens at ports that chance gave."""
     is_private: bool
     """It brings the key of a private network."""

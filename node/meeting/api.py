@@ -1,6 +1,5 @@
 """What the command line can ask about meeting: codes, invitations, the bootstrap list, peers."""
 
-from itertools import pairwise
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -103,7 +102,6 @@ class MeetingApi:
             invitation=self._line(made),
             text=text,
             is_hidden=self._is_hidden(),
-            is_fleeting=self._is_fleeting(),
             is_private=bool(psk),
         )
 
@@ -176,10 +174,6 @@ class MeetingApi:
         own = self._node.meeting.rendezvous.addresses()
         return all(reach_of(each) is Reach.COMPUTER for each in own)
 
-    def _is_fleeting(self) -> bool:
-        network = self._node.settings.network
-        return not network.announce and not any(map(_has_port, network.listen))
-
     def _check_network(self) -> None:
         """Raise `UsageError` if the node runs in another network than its settings say by now."""
         node = self._node
@@ -214,11 +208,6 @@ def _state(invited: register.Invited, now: Timestamp) -> str:
             return "ended"
         case _:
             return "open" if now < invited.until else "expired"
-
-
-def _has_port(listen: str) -> bool:
-    parts = listen.split("/")
-    return any(kind in ("tcp", "udp") and port != "0" for kind, port in pairwise(parts))
 
 
 def _how(link: Link) -> str:

@@ -154,7 +154,6 @@ def test_a_person_sees_words_a_picture_and_what_to_do(village: Village) -> None:
     assert shown.out.splitlines()[-1].startswith("commonfab:")
     assert "commonfab join TEXT" in shown.err
     assert "only this computer can reach this node" in shown.err
-    assert "give `listen` in its commonfab.toml a port" in shown.err
     assert "█" not in village.alice("invite", columns=40).out
 
 
@@ -263,7 +262,6 @@ def test_nobody_is_invited_into_a_network_that_the_node_is_not_in_yet(tmp_path: 
             assert "stop it and start it again first" in ended.err
 
     assert before.code == 0
-    assert "leads nowhere" not in before.err, "it is reached where it says, whatever its port"
 
 
 def test_a_private_network_is_made_once_and_shows_no_key(tmp_path: Path) -> None:
