@@ -18,8 +18,8 @@ from commonfab.protocol.errors import CommonfabError, UsageError
 from commonfab.protocol.peer_id import peer_text
 
 from . import clock, log
+from .api.api import Api
 from .control import server
-from .control.api import Api
 from .home import config, keys, ports
 from .home.folder import Home
 from .ipfs.store import look_after

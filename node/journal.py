@@ -10,7 +10,7 @@ from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.standing.offences import Offences
 
 from . import clock, log
-from .control.answers import Happening
+from .answers.node import Happening
 
 _WAITING_MAX = 1000
 """Lines that a slow watcher may be behind; older ones are lost to it."""

@@ -17,7 +17,7 @@ from commonfab.scheduler.explanation import Explanation
 from commonfab.scheduler.placement import Planner
 
 from . import clock
-from .control.answers import Explained
+from .answers.node import Explained
 from .driver import Driver
 from .library import Library
 

@@ -9,8 +9,8 @@ from .command import Called, command
 from .wishes import SizeType
 
 if TYPE_CHECKING:
-    from ..control.answers import Bundled, BundledDesign, OpenedBundle
-    from ..designs.bundles_answers import OpenedFolder
+    from ..answers.bundles import OpenedFolder
+    from ..answers.node import Bundled, BundledDesign, OpenedBundle
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def make(
     and designs as far as the budget goes, those that it wishes first. The bundle that comes
     back says what it has then. DESIGNs are named by id, start of it, or name, and go first.
     """
-    from ..control.answers import Bundled
+    from ..answers.node import Bundled
 
     place = str(out.absolute())
     if to:
@@ -108,8 +108,8 @@ def open_(called: Called, file: Path, dry_run: bool) -> None:
     each record is checked; what is wrong is listed, what is good is kept. Ends with 1 if
     anything was wrong. Opening a file again goes on where it stopped.
     """
-    from ..control.answers import OpenedBundle
-    from ..designs.bundles_answers import OpenedFolder
+    from ..answers.bundles import OpenedFolder
+    from ..answers.node import OpenedBundle
 
     path = str(file.absolute())
     if file.is_dir():

@@ -14,7 +14,7 @@ from .. import clock
 from .command import Called, command
 
 if TYPE_CHECKING:
-    from ..control.answers import DesignLine, Published, ShownDesign
+    from ..answers.node import DesignLine, Published, ShownDesign
 
 _PICTURE_WIDTH = 60
 
@@ -27,7 +27,7 @@ def publish(
     called: Called, path: Path, fork_of: tuple[str, ...], remix_of: tuple[str, ...]
 ) -> None:
     """Publish a folder with a manifest, or one mesh, for others to make."""
-    from ..control.answers import Published
+    from ..answers.node import Published
 
     origins = {"fork_of": list(fork_of), "remix_of": list(remix_of)}
     done = called.ask("publish", Published, path=str(path.absolute()), **origins)
@@ -59,7 +59,7 @@ def _print_published(done: "Published") -> None:
 )
 def show(called: Called, design: str, picture: bool, pictures: Path | None) -> None:
     """Show a design: its parts, licence, author, versions. By id, start of it, or name."""
-    from ..control.answers import ShownDesign
+    from ..answers.node import ShownDesign
 
     if called.as_json and (picture or pictures):
         raise click.UsageError("--json draws no pictures: ask for them without it")
@@ -72,7 +72,7 @@ def show(called: Called, design: str, picture: bool, pictures: Path | None) -> N
 
 
 def _show_pictures(called: Called, design: "ShownDesign", folder: Path | None) -> None:
-    from ..control.answers import Picture
+    from ..answers.node import Picture
     from ..meshes import picture
     from .table import width
     from .words import text
@@ -183,7 +183,7 @@ def _print_design(design: "DesignLine") -> None:
 )
 def get(called: Called, design: str, out: Path) -> None:
     """Fetch a design's files and write them into a folder."""
-    from ..control.answers import Got
+    from ..answers.node import Got
     from .words import count, size
 
     got = called.ask("get", Got, design=design, out=str(out.absolute()))

@@ -9,7 +9,7 @@ from .command import Called, command
 from .options import Box, BoxType
 
 if TYPE_CHECKING:
-    from ..control.answers import FacetValue, FoundDesigns
+    from ..answers.node import FacetValue, FoundDesigns
 
 _FACETS_SHOWN = ("process", "material", "licence", "language", "author")
 _VALUES_SHOWN = 4
@@ -54,7 +54,7 @@ def designs(
     """List the designs that this node knows, or those with all WORDS.
 
     The beginning of a word is enough. Of an option that is given several times, any will do."""
-    from ..control.answers import FoundDesigns
+    from ..answers.node import FoundDesigns
 
     lists = {name: list(asked.pop(name)) for name in ("process", "material", "licence", "language")}
     found = called.ask(

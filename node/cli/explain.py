@@ -12,7 +12,7 @@ from commonfab.scheduler.explanation import Explanation, Verdict
 from commonfab.scheduler.reasons import duration, money
 
 from .. import clock
-from ..control.answers import Explained, JobLine, OrderLine
+from ..answers.node import Explained, JobLine, OrderLine
 from .table import Column, table, width, write
 from .words import bar, count, identifier, moment, text
 

@@ -7,14 +7,14 @@ import click
 from .command import Called, command
 
 if TYPE_CHECKING:
-    from ..control.answers import Found
+    from ..answers.node import Found
 
 
 @command("find", example='commonfab find "wall hook"')
 @click.argument("design")
 def find(called: Called, design: str) -> None:
     """Find who has a design's files. By id, start of it, name, or CID."""
-    from ..control.answers import Found
+    from ..answers.node import Found
 
     found = called.ask("find", Found, design=design)
     if found is not None:

@@ -13,7 +13,7 @@ from .options import Place, PlaceType
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from ..control.answers import MachineNow, Status
+    from ..answers.node import MachineNow, Status
     from ..home.doctor import Finding
 
 
@@ -78,7 +78,7 @@ def run(called: Called, log_level: str, log_json: bool) -> None:
 @command("status", example="commonfab status --json")
 def status(called: Called) -> None:
     """Show what this node is doing."""
-    from ..control.answers import Status
+    from ..answers.node import Status
 
     answer = called.ask("status", Status)
     if answer is not None:

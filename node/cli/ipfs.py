@@ -8,7 +8,7 @@ import click
 from .command import Called, command
 
 if TYPE_CHECKING:
-    from ..ipfs.answers import IpfsStatus, KuboLine, Migrated, RemotePin
+    from ..answers.ipfs import IpfsStatus, KuboLine, Migrated, RemotePin
 
 
 @click.group("ipfs")
@@ -19,7 +19,7 @@ def ipfs() -> None:
 @command("status", example="commonfab ipfs status")
 def status(called: Called) -> None:
     """Tell where blocks are kept, and how Kubo is."""
-    from ..ipfs.answers import IpfsStatus
+    from ..answers.ipfs import IpfsStatus
 
     found = called.ask("ipfs.status", IpfsStatus)
     if found is not None:
@@ -62,7 +62,7 @@ def _print_kubo(kubo: "KuboLine") -> None:
 @click.option("--name", default="", help="What to call it in: commonfab pins.")
 def import_(called: Called, cid: str, name: str) -> None:
     """Fetch a file or folder from Kubo or from peers, and keep it here."""
-    from ..ipfs.answers import Imported
+    from ..answers.ipfs import Imported
     from .words import count, size
 
     done = called.ask("ipfs.import", Imported, cid=cid, label=name)
@@ -75,7 +75,7 @@ def import_(called: Called, cid: str, name: str) -> None:
 @click.option("--to", required=True, metavar="kubo|DIR", help="Kubo, or a new folder.")
 def export(called: Called, what: str, to: str) -> None:
     """Give a design's files to Kubo under one pin, or write them into a folder."""
-    from ..ipfs.answers import Exported
+    from ..answers.ipfs import Exported
     from .words import count, size
 
     out = "" if to == "kubo" else str(Path(to).absolute())
@@ -96,7 +96,7 @@ def migrate(called: Called, to: str, delete: bool) -> None:
     All are copied, read back and hashed; only then is anything deleted. Stopped anywhere, the
     same command goes on.
     """
-    from ..ipfs.answers import Migrated
+    from ..answers.ipfs import Migrated
 
     done = called.ask("ipfs.migrate", Migrated, to=to, delete=delete)
     if done is not None:
@@ -119,7 +119,7 @@ def _print_migrated(done: "Migrated") -> None:
 @command("gc", example="commonfab ipfs gc")
 def gc(called: Called) -> None:
     """Have Kubo remove what nobody has pinned there."""
-    from ..ipfs.answers import KuboCollected
+    from ..answers.ipfs import KuboCollected
     from .words import count
 
     done = called.ask("ipfs.gc", KuboCollected)
@@ -135,7 +135,7 @@ _service = click.option("--with", "service", default="", help="Its name in [ipfs
 @_service
 def pin(called: Called, what: str, service: str) -> None:
     """Ask a pinning service to keep a copy."""
-    from ..ipfs.answers import RemotePin
+    from ..answers.ipfs import RemotePin
 
     asked = called.ask("ipfs.pin", RemotePin, what=what, service=service)
     if asked is not None:
@@ -147,7 +147,7 @@ def pin(called: Called, what: str, service: str) -> None:
 @_service
 def unpin(called: Called, what: str, service: str) -> None:
     """Tell a pinning service that a copy is no longer wanted."""
-    from ..ipfs.answers import RemoteUnpinned
+    from ..answers.ipfs import RemoteUnpinned
     from .words import count, text
 
     done = called.ask("ipfs.unpin", RemoteUnpinned, what=what, service=service)
@@ -160,7 +160,7 @@ def unpin(called: Called, what: str, service: str) -> None:
 @_service
 def pins(called: Called, service: str) -> None:
     """List what a pinning service keeps for you."""
-    from ..ipfs.answers import RemotePin
+    from ..answers.ipfs import RemotePin
 
     found = called.ask("ipfs.pins", list[RemotePin], service=service)
     for each in found or ():

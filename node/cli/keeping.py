@@ -8,7 +8,7 @@ from .command import Called, command
 from .options import WhenType
 
 if TYPE_CHECKING:
-    from ..keeping.answers import CollectedLine, PinLine, ReplicasLine
+    from ..answers.keeping import CollectedLine, PinLine, ReplicasLine
 
 
 @command("keep", example='commonfab keep "wall hook" --promise 180d')
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 )
 def keep(called: Called, design: str, promise: int | None) -> None:
     """Keep a design's files here, until you drop it; fetch them if need be."""
-    from ..keeping.answers import PinLine
+    from ..answers.keeping import PinLine
 
     pin = called.ask("keep", PinLine, design=design, promise=promise or 0)
     if pin is not None:
@@ -33,7 +33,7 @@ def keep(called: Called, design: str, promise: int | None) -> None:
 @click.argument("design")
 def drop(called: Called, design: str) -> None:
     """Take back that you want a design kept, and the promise to keep it."""
-    from ..keeping.answers import Dropped
+    from ..answers.keeping import Dropped
 
     dropped = called.ask("drop", Dropped, design=design)
     if dropped is not None:
@@ -45,7 +45,7 @@ def drop(called: Called, design: str) -> None:
 @command("pins", example="commonfab pins")
 def pins(called: Called) -> None:
     """List what is kept here for a reason."""
-    from ..keeping.answers import PinLine
+    from ..answers.keeping import PinLine
 
     found = called.ask("pins", list[PinLine])
     if found is not None:
@@ -85,7 +85,7 @@ def _print_pins(found: "list[PinLine]") -> None:
 @click.option("--dry-run", is_flag=True, help="Remove nothing, and say what would go.")
 def gc(called: Called, dry_run: bool) -> None:
     """Remove all blocks that no reason holds. Above the quota it happens by itself."""
-    from ..keeping.answers import CollectedLine
+    from ..answers.keeping import CollectedLine
 
     done = called.ask("gc", CollectedLine, dry_run=dry_run)
     if done is not None:
@@ -114,7 +114,7 @@ def _print_collected(done: "CollectedLine") -> None:
 @command("scrub", example="commonfab scrub")
 def scrub(called: Called) -> None:
     """Read and hash all that is stored, and mend from peers what is damaged."""
-    from ..keeping.answers import ScrubbedLine
+    from ..answers.keeping import ScrubbedLine
     from .words import count, size
 
     done = called.ask("scrub", ScrubbedLine)
@@ -129,7 +129,7 @@ def scrub(called: Called) -> None:
 @click.argument("design", default="")
 def replicas(called: Called, design: str) -> None:
     """Tell how many copies there are of a design, or of each that is kept here."""
-    from ..keeping.answers import ReplicasLine
+    from ..answers.keeping import ReplicasLine
 
     found = called.ask("replicas", list[ReplicasLine], design=design)
     if found is not None:

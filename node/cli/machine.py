@@ -9,7 +9,7 @@ from .command import Called, command
 from .options import Box, BoxType, Stock, StockType
 
 if TYPE_CHECKING:
-    from ..control.answers import MachineNow
+    from ..answers.node import MachineNow
     from ..home.config import Machine
 
 
@@ -129,7 +129,7 @@ def list_(called: Called) -> None:
 
 
 def _machines(called: Called) -> "list[MachineNow]":
-    from ..control.answers import MachineNow, Status
+    from ..answers.node import MachineNow, Status
     from ..control.client import Client, NoNode
     from ..home.config import load
 

@@ -10,7 +10,7 @@ from .command import Called, command
 if TYPE_CHECKING:
     from commonfab.protocol.meeting.invitation import Invitation
 
-    from ..meeting.answers import InvitationLine, Invited, Joined
+    from ..answers.meeting import InvitationLine, Invited, Joined
 
 
 @command("pair", example="commonfab pair army van defense carry jealous true")
@@ -26,8 +26,8 @@ def pair(called: Called, words: tuple[str, ...]) -> None:
 def _show_code(called: Called) -> None:
     import msgspec
 
+    from ..answers.meeting import Code, Paired
     from ..control.client import Client
-    from ..meeting.answers import Code, Paired
     from .words import who
 
     def show(progress: Any) -> None:
@@ -74,8 +74,8 @@ def _use(called: Called, text: str) -> None:
     """Use a code or an invitation, whichever it is."""
     from commonfab.protocol.meeting.invitation import is_invitation, read
 
+    from ..answers.meeting import Joined
     from ..control.client import NoNode
-    from ..meeting.answers import Joined
 
     invitation = read(text) if is_invitation(text) else None
     if invitation is not None and invitation.psk and not _is_in_network(called, invitation):
@@ -96,8 +96,8 @@ def _accept(called: Called, text: str) -> "Joined | None":
     from commonfab.protocol.meeting.invitation import read
     from commonfab.protocol.peer_id import peer_text
 
+    from ..answers.meeting import Joined
     from ..meeting import accepted
-    from ..meeting.answers import Joined
 
     called.home.check()
     invitation = read(text)
@@ -165,7 +165,7 @@ def _enter_network(called: Called, invitation: "Invitation") -> None:
 @click.option("--revoke", metavar="ID", default="", help="Take one back, by its id or name.")
 def invite(called: Called, name: str, days: int, is_list: bool, revoke: str) -> None:
     """Invite another node: print a text that it can join with, once."""
-    from ..meeting.answers import InvitationLine, Invited
+    from ..answers.meeting import InvitationLine, Invited
 
     if is_list and revoke:
         raise click.UsageError("--list and --revoke are two things; ask for one at a time")

@@ -8,7 +8,7 @@ from .command import Called, command
 from .options import Place, PlaceType, WhenType
 
 if TYPE_CHECKING:
-    from ..control.answers import OrderLine
+    from ..answers.node import OrderLine
 
 
 @command("order", example='commonfab order "wall hook" --quantity 12 --to 45.19,5.72 --by 3d')
@@ -21,7 +21,7 @@ def order(
     called: Called, design: str, quantity: int, to: Place, by: int | None, watch: bool
 ) -> None:
     """Order a design: the best machines of the network make it."""
-    from ..control.answers import OrderLine
+    from ..answers.node import OrderLine
     from ..control.client import Client
     from .orders import print_order
 
@@ -59,7 +59,7 @@ def _watch(called: Called, placed: "OrderLine") -> "OrderLine":
 @click.argument("order", default="")
 def orders(called: Called, order: str) -> None:
     """List this node's orders, or show how one of them stands."""
-    from ..control.answers import OrderLine
+    from ..answers.node import OrderLine
     from .orders import print_order, print_orders
 
     found = called.ask("orders", list[OrderLine], order=order)
@@ -77,7 +77,7 @@ def orders(called: Called, order: str) -> None:
 @click.argument("order")
 def cancel(called: Called, order: str) -> None:
     """Call an order off: nothing more is placed, what runs may still end."""
-    from ..control.answers import OrderLine
+    from ..answers.node import OrderLine
     from .orders import print_order
 
     found = called.ask("cancel", OrderLine, order=order)
@@ -89,7 +89,7 @@ def cancel(called: Called, order: str) -> None:
 @click.argument("order")
 def explain(called: Called, order: str) -> None:
     """Say why an order's machines were chosen, and why others were not."""
-    from ..control.answers import Explained, OrderLine
+    from ..answers.node import Explained, OrderLine
     from ..control.client import Client
     from .explain import print_explained
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from commonfab.scheduler.reasons import duration, money
 
 from .. import clock
-from ..control.answers import AttemptLine, JobLine, OrderLine
+from ..answers.node import AttemptLine, JobLine, OrderLine
 from ..control.client import Client
 from ..home.folder import Home
 from .progress import shown

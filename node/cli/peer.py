@@ -7,13 +7,13 @@ import click
 from .command import Called, command
 
 if TYPE_CHECKING:
-    from ..control.answers import PeerLine
+    from ..answers.node import PeerLine
 
 
 @command("peers", example="commonfab peers")
 def peers(called: Called) -> None:
     """List other nodes, those that are away too: how reached, how synced."""
-    from ..control.answers import PeerLine
+    from ..answers.node import PeerLine
 
     found = called.ask("peers", list[PeerLine])
     if found is not None:
@@ -87,7 +87,7 @@ def _sync(line: "PeerLine", now: int) -> str:
 @click.argument("multiaddr")
 def connect(called: Called, multiaddr: str) -> None:
     """Connect to a peer, and exchange with it what each is missing."""
-    from ..control.answers import Connected
+    from ..answers.node import Connected
     from .words import who
 
     done = called.ask("connect", Connected, address=multiaddr)

@@ -7,7 +7,7 @@ import click
 from .command import Called, command
 
 if TYPE_CHECKING:
-    from ..standing.answers import DenialLine, DenylistLine, StandingLine
+    from ..answers.standing import DenialLine, DenylistLine, StandingLine
 
 _WHAT = click.Choice(["author", "design", "root"])
 
@@ -28,7 +28,7 @@ _WHAT = click.Choice(["author", "design", "root"])
 def vouch(called: Called, peer: str, weight: float, days: int, reason: str) -> None:
     """Stand up for a workshop that you know, for all to see."""
     from .. import clock
-    from ..standing.answers import VouchLine
+    from ..answers.standing import VouchLine
     from .words import moment, who
 
     done = called.ask("vouch", VouchLine, peer=peer, weight=weight, days=days, reason=reason)
@@ -43,7 +43,7 @@ def vouch(called: Called, peer: str, weight: float, days: int, reason: str) -> N
 @click.argument("peer", default="")
 def standing(called: Called, peer: str) -> None:
     """Tell how far each node is believed here, and why."""
-    from ..standing.answers import StandingLine
+    from ..answers.standing import StandingLine
 
     found = called.ask("standing", list[StandingLine], peer=peer)
     if found is not None:
@@ -90,7 +90,7 @@ def deny() -> None:
 @click.option("--reason", default="", help="Why; others see it if you publish your list.")
 def add(called: Called, what: str, name: str, reason: str) -> None:
     """Neither keep, serve, fetch, make nor show it from now on."""
-    from ..standing.answers import DenyDone
+    from ..answers.standing import DenyDone
 
     done = called.ask("deny.add", DenyDone, what=what, which=name, reason=reason)
     if done is not None and done.entry is not None:
@@ -102,7 +102,7 @@ def add(called: Called, what: str, name: str, reason: str) -> None:
 @click.argument("name")
 def remove(called: Called, what: str, name: str) -> None:
     """Take an entry off your own list."""
-    from ..standing.answers import DenyDone
+    from ..answers.standing import DenyDone
 
     done = called.ask("deny.remove", DenyDone, what=what, which=name)
     if done is not None and done.entry is not None:
@@ -141,7 +141,7 @@ for _each in (add, remove, list_, subscribe, unsubscribe, publish):
 
 
 def _show(called: Called, request: str, **params: str) -> None:
-    from ..standing.answers import DenylistLine
+    from ..answers.standing import DenylistLine
 
     found = called.ask(request, DenylistLine, **params)
     if found is not None:

@@ -8,7 +8,7 @@ import click
 from .command import Called, command
 
 if TYPE_CHECKING:
-    from ..wishes.answers import WishedDesign, WishLine
+    from ..answers.wishes import WishedDesign, WishLine
 
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SHOWN = 10
@@ -67,7 +67,7 @@ def add(called: Called, area: Area | None, budget: int | None, **asked: Any) -> 
 
     What is here stays, then come those that few others keep, then the newest.
     """
-    from ..wishes.answers import WishLine
+    from ..answers.wishes import WishLine
 
     where = dict(area._asdict()) if area else {}
     line = called.ask("wish.add", WishLine, budget_bytes=budget, **where, **asked)
@@ -79,7 +79,7 @@ def add(called: Called, area: Area | None, budget: int | None, **asked: Any) -> 
 @click.argument("wish_id", metavar="NUMBER", type=click.IntRange(min=1))
 def remove(called: Called, wish_id: int) -> None:
     """Take a wish back. What came for it may go when room is needed."""
-    from ..wishes.answers import WishLine
+    from ..answers.wishes import WishLine
     from .words import text
 
     gone = called.ask("wish.remove", WishLine, id=wish_id)
@@ -90,7 +90,7 @@ def remove(called: Called, wish_id: int) -> None:
 @command("wishes", example="commonfab wishes")
 def wishes(called: Called) -> None:
     """Tell what was wished, what came, and what did not fit and why."""
-    from ..wishes.answers import WishLine
+    from ..answers.wishes import WishLine
 
     lines = called.ask("wishes", list[WishLine])
     if lines is not None:

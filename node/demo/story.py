@@ -18,7 +18,7 @@ from rich.text import Text
 
 from commonfab.scheduler.explanation import Explanation, Verdict
 
-from ..control.answers import (
+from ..answers.node import (
     AttemptLine,
     DesignLine,
     Explained,

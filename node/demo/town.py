@@ -17,7 +17,7 @@ from typing import TypeVar
 from commonfab.protocol.errors import CommonfabError, ResourceError
 from commonfab.protocol.peer_id import peer_text
 
-from ..control.answers import Status
+from ..answers.node import Status
 from ..control.client import Client
 from ..home import founding
 from ..home.config import Machine, Material, Network, Settings, Trade, Workshop

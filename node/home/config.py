@@ -434,9 +434,7 @@ def _check(settings: Settings, text: str, name: str) -> None:
 
 
 def _check_peer(address: str, where: str) -> None:
-    from ..network.transport import (
-        split_address,  # Late: it brings trio, which few commands need.
-    )
+    from ..network.transport import split_address
 
     try:
         split_address(address)
@@ -445,9 +443,7 @@ def _check_peer(address: str, where: str) -> None:
 
 
 def _check_router(endpoint: str, where: str) -> None:
-    from ..finding.delegated_routing import (
-        check_endpoint,  # Late, for the same reason.
-    )
+    from ..finding.delegated_routing import check_endpoint
 
     try:
         check_endpoint(endpoint)

@@ -21,10 +21,10 @@ from commonfab.protocol.limits import DAY_MS
 from commonfab.protocol.peer_id import peer_text
 
 from .. import clock
+from ..answers.keeping import KeepingState
+from ..answers.node import PeerLine, Status
 from ..cli.words import count, moment, size, text
-from ..control.answers import PeerLine, Status
 from ..control.client import Client, NoNode
-from ..keeping.answers import KeepingState
 from . import config, keys
 from .folder import Home, NodeRuns
 

@@ -19,14 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import three_mf
-from .formats import (
-    EXPORT_AGAIN,
-    REDUCE,
-    Bounds,
-    MeshRefused,
-    check_outside,
-    count_triangles,
-)
+from .formats import EXPORT_AGAIN, REDUCE, Bounds, MeshRefused, check_outside, count_triangles
 
 if TYPE_CHECKING:
     from commonfab.scheduler.geometry import MeshFacts

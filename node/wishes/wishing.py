@@ -23,14 +23,7 @@ from .. import clock
 from ..designs.shelf import Holders, Shelf
 from ..journal import Journal
 from ..keeping.collect import Marks
-from ..keeping.keeping import (
-    IN_USE,
-    RETRY_S_MAX,
-    RETRY_S_MIN,
-    TARGET_SHARE,
-    WISHED,
-    Keeping,
-)
+from ..keeping.keeping import IN_USE, RETRY_S_MAX, RETRY_S_MIN, TARGET_SHARE, WISHED, Keeping
 from ..library import Library
 
 FETCHES_MAX = 2

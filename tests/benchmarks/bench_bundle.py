@@ -12,7 +12,9 @@ from time import perf_counter
 
 import trio
 
-from commonfab.node.designs import bundles, bundles_open, publishing
+from commonfab.node.bundles import making as bundles
+from commonfab.node.bundles import opening as bundles_open
+from commonfab.node.designs import publishing
 from commonfab.node.home.folder import Home
 from commonfab.node.network.memory_transport import MemoryNetwork
 from tests.node.village import a_home, living, write_block

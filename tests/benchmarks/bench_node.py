@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from commonfab.node.control.answers import Status
+from commonfab.node.answers.node import Status
 from commonfab.node.control.client import Client
 from commonfab.node.home.folder import Home
 from commonfab.protocol.errors import CommonfabError

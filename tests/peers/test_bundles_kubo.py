@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from commonfab.node.designs import bundles, bundles_for, bundles_open, publishing
-from commonfab.node.designs.bundles_for import Asked
+from commonfab.node.bundles import for_peer as bundles_for
+from commonfab.node.bundles import making as bundles
+from commonfab.node.bundles import opening as bundles_open
+from commonfab.node.bundles.for_peer import Asked
+from commonfab.node.designs import publishing
 from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
 from commonfab.protocol.peer_id import peer_text

@@ -3,9 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
+from commonfab.node.answers.node import DesignLine, FacetValue, FoundDesigns, PartLine
 from commonfab.node.cli import designs
 from commonfab.node.cli.main import cli
-from commonfab.node.control.answers import DesignLine, FacetValue, FoundDesigns, PartLine
 
 
 def a_line(**changes: object) -> DesignLine:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from commonfab.node.control import answers
+from commonfab.node.answers import node as answers
 from tests.node.running import (
     STOP_S,
     Ended,

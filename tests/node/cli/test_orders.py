@@ -3,9 +3,9 @@
 import pytest
 from msgspec import structs
 
+from commonfab.node.answers.node import AttemptLine, Explained, JobLine, OrderLine
 from commonfab.node.cli import explain, orders
 from commonfab.node.cli.orders import Watch
-from commonfab.node.control.answers import AttemptLine, Explained, JobLine, OrderLine
 from commonfab.node.home.folder import Home
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.peer_id import peer_text

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from commonfab.node.answers.keeping import KeepingState
 from commonfab.node.home import config, doctor, founding
 from commonfab.node.home.doctor import Finding
 from commonfab.node.home.folder import Home
-from commonfab.node.keeping.answers import KeepingState
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.protocol.limits import DAY_MS
 from commonfab.protocol.peer_id import peer_text

@@ -6,12 +6,7 @@ import pytest
 import trio
 from nacl.bindings import crypto_secretbox
 
-from commonfab.node.network.libp2p_private import (
-    NONCE_BYTES,
-    NotOfThisNetwork,
-    Veil,
-    hsalsa20,
-)
+from commonfab.node.network.libp2p_private import NONCE_BYTES, NotOfThisNetwork, Veil, hsalsa20
 from commonfab.node.network.libp2p_transport import Libp2pTransport
 from commonfab.node.network.relaying import RelayMode
 from commonfab.node.network.transport import opened

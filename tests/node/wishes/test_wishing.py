@@ -8,12 +8,12 @@ import pytest
 import trio
 from msgspec import structs
 
+from commonfab.node.answers.wishes import WishLine
+from commonfab.node.api.wishes import Add, Nothing, Remove, WishesApi
 from commonfab.node.control.server import Progress
 from commonfab.node.designs import publishing
 from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
-from commonfab.node.wishes.answers import WishLine
-from commonfab.node.wishes.api import Add, Nothing, Remove, WishesApi
 from commonfab.protocol.carrying.wishes import Area, Wish
 from commonfab.protocol.errors import UsageError
 from commonfab.protocol.limits import WISHES_MAX

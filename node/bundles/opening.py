@@ -38,10 +38,10 @@ from commonfab.storage.ports import BlockDamaged, BlockMissing
 from commonfab.storage.unixfs.unixfs import WALK_BLOCKS_MAX
 
 from .. import clock
-from ..control.answers import BundledDesign, BundledRoot, OpenedBundle
+from ..answers.node import BundledDesign, BundledRoot, OpenedBundle
+from ..designs.carrying import LETTER_KINDS
 from ..node import Node
-from .bundles_label import Label, read_label, write_receipt
-from .carrying import LETTER_KINDS
+from .label import Label, read_label, write_receipt
 
 _RECORDS_TOGETHER = 256
 _LOOKS_MAX = 1 << 22

@@ -41,10 +41,10 @@ from commonfab.storage.cid import CID, RAW
 from commonfab.storage.ports import BlockDamaged, BlockMissing
 
 from .. import clock
-from ..control.answers import Bundled, LeftOut
+from ..answers.node import Bundled, LeftOut
+from ..designs.carrying import PeerState
 from ..node import Node
-from .bundles import BLOCKS_MAX, Counter, write
-from .carrying import PeerState
+from .making import BLOCKS_MAX, Counter, write
 
 OPEN_SUFFIX, SEALED_SUFFIX = ".car", ".sealed"
 _LINK_BYTES_MAX = 160

@@ -11,11 +11,11 @@ from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.records import Design
 from commonfab.storage.cid import CID
 
+from ..answers.wishes import WishedDesign, WishLine
 from ..control.server import Progress
-from ..designs.bundles_api import find_peer
 from ..node import Node
-from .answers import WishedDesign, WishLine
-from .wishing import OwnWish
+from ..wishes.wishing import OwnWish
+from .bundles import find_peer
 
 SHOWN_MAX = 100
 """Designs that are told of one wish."""

@@ -1,6 +1,6 @@
-"""What a running node answers about who is believed; as in answers.py, an interface."""
+"""What a running node answers about who is believed; an interface, as in node.py."""
 
-from ..control.answers import Answer
+from .node import Answer
 
 
 class StandingLine(Answer, frozen=True):

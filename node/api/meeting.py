@@ -12,16 +12,16 @@ from commonfab.protocol.meeting.invitation import INVITATION_TERM_MS_MAX
 from commonfab.protocol.peer_id import peer_text
 
 from .. import clock
-from ..control.answers import PeerLine
+from ..answers.meeting import Code, InvitationLine, Invited, Joined, Paired
+from ..answers.node import PeerLine
 from ..control.server import Progress
 from ..finding.addresses import Reach, reach_of
 from ..home import config
+from ..meeting import register, words
+from ..meeting.register import Met
 from ..network.transport import Link
 from ..node import Node
 from ..syncing import LastSync
-from . import register, words
-from .answers import Code, InvitationLine, Invited, Joined, Paired
-from .register import Met
 
 _DAYS_MAX = INVITATION_TERM_MS_MAX // DAY_MS
 _SYNC_ROUNDS = 4

@@ -16,9 +16,7 @@ from commonfab.protocol.replicas import Condition, Promise, Standing
 from commonfab.storage.cid import CID
 
 from .. import clock
-from ..control.server import Progress
-from ..node import Node
-from .answers import (
+from ..answers.keeping import (
     CollectedLine,
     Dropped,
     HolderLine,
@@ -27,7 +25,9 @@ from .answers import (
     ReplicasLine,
     ScrubbedLine,
 )
-from .scrub import Scrubbed
+from ..control.server import Progress
+from ..keeping.scrub import Scrubbed
+from ..node import Node
 
 Fetch = Callable[[Record, Progress], Awaitable[None]]
 

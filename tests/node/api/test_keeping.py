@@ -5,19 +5,25 @@ from pathlib import Path
 import pytest
 import trio
 
+from commonfab.node.answers.keeping import ReplicasLine
+from commonfab.node.api.api import Api
+from commonfab.node.api.keeping import Collect, Everything, Keep, KeepingApi, Which
 from commonfab.node.cli.keeping import in_words
-from commonfab.node.control.api import Api
-from commonfab.node.keeping.answers import ReplicasLine
-from commonfab.node.keeping.api import Collect, Everything, Keep, KeepingApi, Which
 from commonfab.node.node import Node
 from commonfab.protocol.errors import ResourceError, UsageError
 from commonfab.protocol.ids import Timestamp
 from commonfab.protocol.limits import DAY_MS, REPLICA_TERM_MS_MAX
 from commonfab.protocol.records import Record
 from commonfab.protocol.replicas import FAILURES_MAX
+from tests.node.keeping.test_keeping import (
+    forget_fresh,
+    publish,
+    root_of,
+    say_nothing,
+    take_away,
+    two,
+)
 from tests.node.village import eventually
-
-from .test_keeping import forget_fresh, publish, root_of, say_nothing, take_away, two
 
 
 def api(node: Node) -> KeepingApi:

@@ -10,12 +10,15 @@ import trio
 from msgspec import structs
 
 from commonfab.node import clock
-from commonfab.node.control.answers import Bundled, OpenedBundle
+from commonfab.node.answers.node import Bundled, OpenedBundle
+from commonfab.node.api.bundles import BundlesApi, Open, find_peer
+from commonfab.node.bundles import for_peer as bundles_for
+from commonfab.node.bundles import making as bundles
+from commonfab.node.bundles import opening as bundles_open
+from commonfab.node.bundles.for_peer import Asked
+from commonfab.node.bundles.label import read_receipt
 from commonfab.node.control.server import Progress
-from commonfab.node.designs import bundles, bundles_for, bundles_open, publishing
-from commonfab.node.designs.bundles_api import BundlesApi, Open, find_peer
-from commonfab.node.designs.bundles_for import Asked
-from commonfab.node.designs.bundles_label import read_receipt
+from commonfab.node.designs import publishing
 from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
 from commonfab.protocol.carrying.wishes import Wish

@@ -1,6 +1,6 @@
 """What the command line is told of wishes."""
 
-from ..control.answers import Answer
+from .node import Answer
 
 
 class WishedDesign(Answer, frozen=True):

@@ -1,6 +1,6 @@
 """What a running node answers about Kubo and pinning services, as typed values."""
 
-from ..control.answers import Answer
+from .node import Answer
 
 
 class StoreLine(Answer, frozen=True):

@@ -1,6 +1,6 @@
 """What the command line is told of a folder of carried files."""
 
-from ..control.answers import Answer, OpenedBundle
+from .node import Answer, OpenedBundle
 
 
 class PassedOver(Answer, frozen=True):

@@ -11,10 +11,7 @@ from commonfab.protocol.records import Design, Machine, Order, Place, Record, St
 from commonfab.scheduler.places import metres_between
 from commonfab.storage.cid import CID
 
-from ..library import Library
-from ..machines.port import Condition
-from ..network.metering import Moved
-from .answers import (
+from ..answers.node import (
     AttemptLine,
     DesignLine,
     JobLine,
@@ -23,6 +20,9 @@ from .answers import (
     PartLine,
     TrafficLine,
 )
+from ..library import Library
+from ..machines.port import Condition
+from ..network.metering import Moved
 
 _JOB_STATES: dict[type, str] = {
     attempts.Waiting: "waiting",

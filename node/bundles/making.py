@@ -1,8 +1,8 @@
-"""Bundles: designs in one file, for where no network goes. Made here, opened by bundles_open.py.
+"""Bundles: designs in one file, for where no network goes. Made here, opened by opening.py.
 
 A bundle has each design's record, what is needed to believe it, and every block. It is written
 a batch at a time by a worker thread, so it can be stopped, and gone on with, anywhere. One that
-brings a certain node what it lacks is planned in bundles_for.py.
+brings a certain node what it lacks is planned in for_peer.py.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ from commonfab.storage.car.sealed_file import Sink
 from commonfab.storage.cid import CID
 from commonfab.storage.ports import BlockStore
 
-from ..control.answers import Bundled
+from ..answers.node import Bundled
 from ..node import Node
 
 BLOCKS_MAX = car.SECTIONS_MAX - RECORDS_MAX - KNOWN_BLOCKS_MAX - 4

@@ -16,8 +16,7 @@ from commonfab.protocol.records import Design, Record
 from commonfab.storage.catalogue.query import FACETS, Box, Found, Query, Sort, fold
 from commonfab.storage.cid import CID
 
-from ..control import views
-from ..control.answers import (
+from ..answers.node import (
     DesignLine,
     FacetValue,
     FoundDesigns,
@@ -26,9 +25,10 @@ from ..control.answers import (
     ShownDesign,
     VersionLine,
 )
+from ..designs.okh import is_mesh
 from ..meshes import measuring
 from ..node import Node
-from .okh import is_mesh
+from . import views
 
 LIMIT_MAX = 1000
 VERSIONS_SHOWN_MAX = 50

@@ -1,6 +1,6 @@
 """What the command line can ask of a running node: one method a request.
 
-Parameters arrive as decoded JSON and are typed here; answers are the types of answers.py.
+Parameters arrive as decoded JSON and are typed here; answers are the types in answers/
 """
 
 import importlib.metadata
@@ -20,17 +20,7 @@ from commonfab.protocol.sync.subset import ALL
 from commonfab.storage.cid import CID
 
 from .. import clock
-from ..designs import browsing, bundles_api, publishing
-from ..finding import answers as finding_answers
-from ..home import config
-from ..ipfs import api as ipfs_api
-from ..keeping import api as keeping_api
-from ..meeting import api as meeting_api
-from ..node import Node
-from ..standing import api as standing_api
-from ..wishes import api as wishes_api
-from . import views
-from .answers import (
+from ..answers.node import (
     Connected,
     Explained,
     Found,
@@ -44,7 +34,18 @@ from .answers import (
     ShownDesign,
     Status,
 )
-from .server import Handler, Progress
+from ..control.server import Handler, Progress
+from ..designs import publishing
+from ..home import config
+from ..node import Node
+from . import browsing, views
+from . import bundles as bundles_api
+from . import finding as finding_answers
+from . import ipfs as ipfs_api
+from . import keeping as keeping_api
+from . import meeting as meeting_api
+from . import standing as standing_api
+from . import wishes as wishes_api
 
 ID_PREFIX_MIN = 4
 """Digits of an id that are enough to name something by."""

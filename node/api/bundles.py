@@ -13,13 +13,15 @@ from commonfab.protocol.records import Record
 from commonfab.storage.catalogue.query import fold
 from commonfab.storage.disk import reporting
 
-from ..control.answers import Bundled, OpenedBundle
+from ..answers.bundles import OpenedFolder, PassedOver, ReceiptLine
+from ..answers.node import Bundled, OpenedBundle
+from ..bundles import for_peer as bundles_for
+from ..bundles import making as bundles
+from ..bundles import opening as bundles_open
+from ..bundles.for_peer import OPEN_SUFFIX, SEALED_SUFFIX, Asked
+from ..bundles.label import RECEIPT_SUFFIX, read_label, read_receipt
 from ..control.server import Progress
 from ..node import Node
-from . import bundles, bundles_for, bundles_open
-from .bundles_answers import OpenedFolder, PassedOver, ReceiptLine
-from .bundles_for import OPEN_SUFFIX, SEALED_SUFFIX, Asked
-from .bundles_label import RECEIPT_SUFFIX, read_label, read_receipt
 
 FILES_MAX = 1000
 """Files of one folder that are looked at."""

@@ -8,8 +8,10 @@ import pytest
 import trio
 
 from commonfab.node import clock
-from commonfab.node.control.answers import OpenedBundle
-from commonfab.node.designs import bundles, bundles_open, publishing
+from commonfab.node.answers.node import OpenedBundle
+from commonfab.node.bundles import making as bundles
+from commonfab.node.bundles import opening as bundles_open
+from commonfab.node.designs import publishing
 from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
 from commonfab.protocol.errors import CommonfabError, PeerError, ResourceError, UsageError

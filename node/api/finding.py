@@ -3,7 +3,7 @@
 from commonfab.protocol.peer_id import peer_text
 from commonfab.storage.cid import CID
 
-from ..control.answers import Found, HolderLine
+from ..answers.node import Found, HolderLine
 from ..node import Node
 
 

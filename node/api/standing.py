@@ -14,10 +14,10 @@ from commonfab.protocol.standing.proofs import NOBODY
 from commonfab.storage.cid import CID
 
 from .. import clock
+from ..answers.standing import DenialLine, DenyDone, DenylistLine, StandingLine, VouchLine
 from ..control.server import Progress
-from ..designs.bundles_api import find_peer
 from ..node import Node
-from .answers import DenialLine, DenyDone, DenylistLine, StandingLine, VouchLine
+from .bundles import find_peer
 
 _DESIGN_ID = re.compile(r"[0-9a-f]{64}")
 Reason = Annotated[str, Meta(max_length=200)]

@@ -1,6 +1,6 @@
-"""What a running node answers about what it keeps; as in answers.py, an interface."""
+"""What a running node answers about what it keeps; an interface, as in node.py."""
 
-from ..control.answers import Answer
+from .node import Answer
 
 
 class PinLine(Answer, frozen=True):

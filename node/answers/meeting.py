@@ -1,6 +1,6 @@
-"""What a running node answers about whom it meets; as in control/answers.py, an interface."""
+"""What a running node answers about whom it meets; an interface, as in node.py."""
 
-from ..control.answers import Answer
+from .node import Answer
 
 
 class Code(Answer, frozen=True):

@@ -21,9 +21,7 @@ from commonfab.storage.kubo.rpc import KuboAway, KuboRefused
 from commonfab.storage.ports import BlockDamaged, BlockMissing, BlockStore
 from commonfab.storage.unixfs import unixfs
 
-from ..control.server import Progress
-from ..node import Node
-from .answers import (
+from ..answers.ipfs import (
     Exported,
     Imported,
     IpfsStatus,
@@ -34,8 +32,10 @@ from .answers import (
     RemoteUnpinned,
     StoreLine,
 )
-from .pinning_service import PinningService, PinStatus
-from .store import look
+from ..control.server import Progress
+from ..ipfs.pinning_service import PinningService, PinStatus
+from ..ipfs.store import look
+from ..node import Node
 
 _PROGRESS_S = 0.2
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from commonfab.node.control.api import Api
-from commonfab.node.designs import browsing, manifest
-from commonfab.node.designs.browsing import Search
+from commonfab.node.api import browsing
+from commonfab.node.api.api import Api
+from commonfab.node.api.browsing import Search
+from commonfab.node.designs import manifest
 from commonfab.node.designs.publishing import publish
 from commonfab.node.library import Library
 from commonfab.node.meshes.picture import png_to_text

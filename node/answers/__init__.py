@@ -1,0 +1,1 @@
+"""What a running node answers, as typed values."""

@@ -1,0 +1,1 @@
+"""Bundles: made for anybody or for one peer, opened, labelled."""
