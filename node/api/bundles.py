@@ -15,9 +15,7 @@ from commonfab.storage.disk import reporting
 
 from ..answers.bundles import OpenedFolder, PassedOver, ReceiptLine
 from ..answers.node import Bundled, OpenedBundle
-from ..bundles import for_peer as bundles_for
-from ..bundles import making as bundles
-from ..bundles import opening as bundles_open
+from ..bundles import for_peer, making, opening
 from ..bundles.for_peer import OPEN_SUFFIX, SEALED_SUFFIX, Asked
 from ..bundles.label import RECEIPT_SUFFIX, read_label, read_receipt
 from ..control.server import Progress
@@ -57,7 +55,7 @@ class BundlesApi:
     async def make(self, params: Make, progress: Progress) -> Bundled:
         designs = await self._find(params.designs)
         path = Path(params.out)
-        return await bundles.make(self._node, designs, path, progress, dry_run=params.dry_run)
+        return await making.make(self._node, designs, path, progress, dry_run=params.dry_run)
 
     async def make_for(self, params: MakeFor, progress: Progress) -> Bundled:
         asked = Asked(
@@ -68,7 +66,7 @@ class BundlesApi:
             designs=await self._find(params.designs),
             dry_run=params.dry_run,
         )
-        return await bundles_for.make_for(self._node, asked, progress)
+        return await for_peer.make_for(self._node, asked, progress)
 
     async def _find(self, names: list[str]) -> list[Record]:
         found = [await self._node.library.designs.find(which) for which in names]
@@ -78,7 +76,7 @@ class BundlesApi:
 
     async def open(self, params: Open, progress: Progress) -> OpenedBundle:
         path = Path(params.path)
-        return await bundles_open.open_bundle(self._node, path, progress, dry_run=params.dry_run)
+        return await opening.open_bundle(self._node, path, progress, dry_run=params.dry_run)
 
     async def open_folder(self, params: Open, progress: Progress) -> OpenedFolder:
         """Open all files of a folder that are for this node or for everybody."""
@@ -94,7 +92,7 @@ class BundlesApi:
             try:
                 why = await trio.to_thread.run_sync(self._why_not, path)
                 if not why:
-                    found = await bundles_open.open_bundle(
+                    found = await opening.open_bundle(
                         self._node, path, progress, dry_run=params.dry_run
                     )
                     opened.append(found)

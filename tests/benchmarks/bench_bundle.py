@@ -12,8 +12,7 @@ from time import perf_counter
 
 import trio
 
-from commonfab.node.bundles import making as bundles
-from commonfab.node.bundles import opening as bundles_open
+from commonfab.node.bundles import making, opening
 from commonfab.node.designs import publishing
 from commonfab.node.home.folder import Home
 from commonfab.node.network.memory_transport import MemoryNetwork
@@ -62,7 +61,7 @@ async def _make(folder: Path, path: Path) -> float:
     async with living(a_home(folder, "alice"), MemoryNetwork()) as alice:
         record = (await publishing.publish(alice, design, _say)).record
         start = perf_counter()
-        await bundles.make(alice, [record], path, _say)
+        await making.make(alice, [record], path, _say)
         return perf_counter() - start
 
 
@@ -72,7 +71,7 @@ async def _open(folder: Path, path: Path) -> float:
     home = Home(folder / "bob") if is_known else a_home(folder, "bob")
     async with living(home, MemoryNetwork()) as bob:
         start = perf_counter()
-        opened = await bundles_open.open_bundle(bob, path, _say)
+        opened = await opening.open_bundle(bob, path, _say)
         seconds = perf_counter() - start
     assert [each.missing for each in opened.designs] == [0]
     return seconds

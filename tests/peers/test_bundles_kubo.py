@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from commonfab.node.bundles import for_peer as bundles_for
-from commonfab.node.bundles import making as bundles
-from commonfab.node.bundles import opening as bundles_open
+from commonfab.node.bundles import for_peer, making, opening
 from commonfab.node.bundles.for_peer import Asked
 from commonfab.node.designs import publishing
 from commonfab.node.network.memory_transport import MemoryNetwork
@@ -50,7 +48,7 @@ async def _bundle(tmp_path: Path) -> tuple[Record, Path]:
     path = tmp_path / "stick.car"
     async with living(a_home(tmp_path, "alice"), MemoryNetwork()) as alice:
         record = await _publish(alice, tmp_path / "design")
-        await bundles.make(alice, [record], path, _say)
+        await making.make(alice, [record], path, _say)
     return record, path
 
 
@@ -83,7 +81,7 @@ async def test_a_bundle_that_went_through_kubo_is_still_a_bundle(
     (tmp_path / "again.car").write_bytes(kubo_daemon.run("dag", "export", str(root)))
 
     async with living(a_home(tmp_path, "bob"), MemoryNetwork()) as bob:
-        opened = await bundles_open.open_bundle(bob, tmp_path / "again.car", _say)
+        opened = await opening.open_bundle(bob, tmp_path / "again.car", _say)
         assert record.id in bob.library.designs
         assert await bob.shelf.look(_root(record))
 
@@ -115,7 +113,7 @@ async def test_what_kubo_exports_is_taken_in_whole(
     path.write_bytes(kubo_daemon.run("dag", "export", root))
 
     async with living(a_home(tmp_path, "bob"), MemoryNetwork()) as bob:
-        opened = await bundles_open.open_bundle(bob, path, _say)
+        opened = await opening.open_bundle(bob, path, _say)
         await bob.shelf.export(CID.parse(root), tmp_path / "out")
 
     assert not opened.is_bundle
@@ -156,12 +154,12 @@ async def test_a_bundle_for_a_node_goes_through_kubo_and_is_still_for_it(
     ):
         record = await _publish(alice, tmp_path / "design")
         asked = Asked(to=bob.me, place=tmp_path / "stick.car", budget_bytes=100_000_000)
-        made = await bundles_for.make_for(alice, asked, _say)
+        made = await for_peer.make_for(alice, asked, _say)
         said = kubo_daemon.run("dag", "import", made.file).decode()
         names = kubo_daemon.run("ls", made.root).decode()
         (tmp_path / "again.car").write_bytes(kubo_daemon.run("dag", "export", made.root))
 
-        opened = await bundles_open.open_bundle(bob, tmp_path / "again.car", _say)
+        opened = await opening.open_bundle(bob, tmp_path / "again.car", _say)
 
         assert await bob.shelf.look(_root(record))
         assert record.id in bob.library.designs

@@ -9,8 +9,7 @@ import trio
 
 from commonfab.node import clock
 from commonfab.node.answers.node import OpenedBundle
-from commonfab.node.bundles import making as bundles
-from commonfab.node.bundles import opening as bundles_open
+from commonfab.node.bundles import making, opening
 from commonfab.node.designs import publishing
 from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
@@ -38,7 +37,7 @@ async def _publish(node: Node, folder: Path, name: str = "Block", side_mm: float
 
 
 async def _open(node: Node, path: Path, *, dry_run: bool = False) -> OpenedBundle:
-    return await bundles_open.open_bundle(node, path, _say, dry_run=dry_run)
+    return await opening.open_bundle(node, path, _say, dry_run=dry_run)
 
 
 def _root(record: Record) -> CID:
@@ -67,10 +66,10 @@ async def test_what_one_node_bundles_another_has_that_it_never_met(tmp_path: Pat
     async with living(a_home(tmp_path, "alice"), MemoryNetwork()) as alice:
         one = await _publish(alice, tmp_path / "one", "Block")
         two = await _publish(alice, tmp_path / "two", "Wedge", 30.0)
-        dry = await bundles.make(alice, [one, two], path, _say, dry_run=True)
+        dry = await making.make(alice, [one, two], path, _say, dry_run=True)
         assert not path.exists()
-        made = await bundles.make(alice, [two, one, one], path, _say)
-        again = await bundles.make(alice, [one, two], tmp_path / "again.car", _say)
+        made = await making.make(alice, [two, one, one], path, _say)
+        again = await making.make(alice, [one, two], tmp_path / "again.car", _say)
         name = alice.library.name_of(alice.me)
 
     assert (made.designs, made.records) == (2, 3)
@@ -114,7 +113,7 @@ async def test_a_design_that_is_not_all_here_is_not_bundled(tmp_path: Path) -> N
         alice.blocks.delete(leaf)
 
         with pytest.raises(ResourceError, match="Block: at least 1 of its blocks are not here"):
-            await bundles.make(alice, [design], tmp_path / "a.car", _say)
+            await making.make(alice, [design], tmp_path / "a.car", _say)
 
     assert not [name for name in os.listdir(tmp_path) if name.startswith("a.car")]
 
@@ -128,7 +127,7 @@ async def test_a_file_cut_short_gives_what_was_whole_and_the_rest_later(tmp_path
             await _publish(alice, tmp_path / name, name, side_mm)
             for name, side_mm in (("one", 10.0), ("two", 20.0))
         ]
-        await bundles.make(alice, designs, path, _say)
+        await making.make(alice, designs, path, _say)
     data = path.read_bytes()
     cut.write_bytes(data[: len(data) * 3 // 4])
 
@@ -153,7 +152,7 @@ async def test_a_flipped_bit_costs_one_block(tmp_path: Path) -> None:
     path = tmp_path / "stick.car"
     async with living(a_home(tmp_path, "alice"), MemoryNetwork()) as alice:
         design = await _publish(alice, tmp_path / "one")
-        await bundles.make(alice, [design], path, _say)
+        await making.make(alice, [design], path, _say)
     data = bytearray(path.read_bytes())
     data[-5] ^= 1
     path.write_bytes(data)
@@ -220,7 +219,7 @@ async def test_a_revocation_comes_first_so_that_what_it_revokes_is_not_believed(
             head = alice.author.head("revocation", clock.now())
             body = Revocation(**head, since=since, reason="the laptop was stolen")
             await alice.announcing.announce(alice.author.sign(body))
-        made = await bundles.make(alice, [design], path, _say)
+        made = await making.make(alice, [design], path, _say)
 
     async with living(a_home(tmp_path, "bob"), MemoryNetwork()) as bob:
         opened = await _open(bob, path)
@@ -318,7 +317,7 @@ async def test_a_stopped_opening_keeps_what_it_had_and_the_next_goes_on(tmp_path
                 scope.cancel()
                 await trio.lowlevel.checkpoint()
 
-            await bundles_open.open_bundle(bob, path, stop)
+            await opening.open_bundle(bob, path, stop)
         assert scope.cancelled_caught
         taken = len(list(bob.blocks.cids()))
         opened = await _open(bob, path)
@@ -332,4 +331,4 @@ async def test_too_many_designs_are_refused_before_anything_is_written(tmp_path:
 
     async with living(a_home(tmp_path, "bob"), MemoryNetwork()) as bob:
         with pytest.raises(UsageError, match="1001 designs; one bundle has 1 to 1000"):
-            await bundles.make(bob, designs, tmp_path / "a.car", _say)
+            await making.make(bob, designs, tmp_path / "a.car", _say)

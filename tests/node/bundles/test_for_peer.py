@@ -12,9 +12,7 @@ from msgspec import structs
 from commonfab.node import clock
 from commonfab.node.answers.node import Bundled, OpenedBundle
 from commonfab.node.api.bundles import BundlesApi, Open, find_peer
-from commonfab.node.bundles import for_peer as bundles_for
-from commonfab.node.bundles import making as bundles
-from commonfab.node.bundles import opening as bundles_open
+from commonfab.node.bundles import for_peer, making, opening
 from commonfab.node.bundles.for_peer import Asked
 from commonfab.node.bundles.label import read_receipt
 from commonfab.node.control.server import Progress
@@ -55,11 +53,11 @@ async def publish(node: Node, folder: Path, name: str, *, tags: str = "", size: 
 
 async def make(node: Node, to: NodeId, place: Path, **asked: Any) -> Bundled:
     fields: dict[str, Any] = {"budget_bytes": ROOMY} | asked
-    return await bundles_for.make_for(node, Asked(to=to, place=place, **fields), _say)
+    return await for_peer.make_for(node, Asked(to=to, place=place, **fields), _say)
 
 
 async def open_(node: Node, path: str | Path, *, dry_run: bool = False) -> OpenedBundle:
-    return await bundles_open.open_bundle(node, Path(path), _say, dry_run=dry_run)
+    return await opening.open_bundle(node, Path(path), _say, dry_run=dry_run)
 
 
 def _file(made: Bundled) -> Path:
@@ -320,7 +318,7 @@ async def test_of_a_folder_all_is_opened_that_is_for_this_node_or_for_everybody(
         town = Town(stack, tmp_path)
         alice, bob, carol = [await town.node(name) for name in ("alice", "bob", "carol")]
         record = await publish(alice, tmp_path / "1", "Pump")
-        await bundles.make(alice, [record], town.stick / "all.car", _say)
+        await making.make(alice, [record], town.stick / "all.car", _say)
         mine = await make(alice, bob.me, town.stick)
         sealed = await make(carol, bob.me, town.stick, seals=True)
         other = await make(alice, carol.me, town.stick)
@@ -496,7 +494,7 @@ async def test_a_stick_that_is_pulled_out_while_it_is_written_is_one_sentence(
                     scope.cancel()
                 await trio.lowlevel.checkpoint()
 
-            await bundles_for.make_for(
+            await for_peer.make_for(
                 alice, Asked(to=bob.me, place=town.stick, budget_bytes=ROOMY), leave
             )
         assert scope.cancelled_caught
