@@ -83,8 +83,8 @@ class Gossip:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Pass on until cancelled. Start it before the transport runs."""
-        try:
-            async with trio.open_nursery() as self._nursery:
+        async with trio.open_nursery() as self._nursery:
+            try:
                 task_status.started()
                 while True:
                     with trio.move_on_at(self._wake_at):
@@ -93,8 +93,9 @@ class Gossip:
                     if trio.current_time() >= self._wake_at:
                         self._wake_at = float("inf")
                         self._handle(Tick())
-        finally:
-            self._nursery = None
+            finally:
+                # Before the nursery closes: a link may come up until the node has stopped.
+                self._nursery = None
 
     def link_up(self, peer: NodeId) -> None:
         """Take note of a link, once or more often."""
