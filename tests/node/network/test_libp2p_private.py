@@ -63,7 +63,11 @@ def test_what_one_hides_the_other_shows_however_it_is_cut() -> None:
     assert shown == FIRST_LINE + b"and more"
 
 
-@pytest.mark.parametrize("data", [bytes(100), FIRST_LINE, Veil(OTHER_KEY).hide(FIRST_LINE)])
+@pytest.mark.parametrize(
+    "data",
+    [bytes(100), FIRST_LINE, Veil(OTHER_KEY).hide(FIRST_LINE)],
+    ids=["zeros", "a first line", "by another key"],
+)
 def test_what_was_hidden_with_no_key_or_another_is_seen_at_once(data: bytes) -> None:
     with pytest.raises(NotOfThisNetwork):
         Veil(KEY).show(data)
@@ -90,7 +94,7 @@ async def test_who_has_not_the_key_does_not_get_in_and_the_log_says_so(
     for node in (alice, bob):
         await nursery.start(node.run)
 
-    with pytest.raises(ResourceError):
+    with pytest.raises(ResourceError, match="private network"):
         await alice.connect(bob.addresses()[0])
 
     assert bob.links() == []
