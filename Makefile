@@ -10,7 +10,7 @@ BIN := .venv/bin
 SET_UP := .venv/.set-up
 BENCHMARKS = $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py)))
 
-.PHONY: help setup demo test check bench peers sim lab soak requirements clean
+.PHONY: help setup demo test check bench placement peers sim lab soak requirements clean
 
 help:
 	@echo "make demo          a town of five workshops, from a design to the finished parts"
@@ -24,8 +24,11 @@ help:
 	@echo "make lab           20 real nodes on a bad link, then among 80 Sybils; wants root"
 	@echo "make soak          for hours: 10,000 seeds (SEEDS=...) of 100 nodes that nobody has tried,"
 	@echo "                   10^7 mutated records (RECORDS=...), 10^6 mutated frames (FRAMES=...) for"
-	@echo "                   each handler, real nodes killed 1,000 times, disks filled 200 times"
+	@echo "                   each handler, real nodes killed 1,000 times, disks filled 200 times, a"
+	@echo "                   node besieged for 10 minutes (SIEGE=... seconds); all parts, whatever fails"
 	@echo "make bench         what it costs"
+	@echo "make placement     500 workshops and three days of jobs, placed in several ways; a picture"
+	@echo "                   of it in build/ (QUICK=1: a small town, in seconds)"
 	@echo "make peers         the real programs that some tests speak to, into .peers/"
 	@echo "make clean         remove all that these made"
 
@@ -45,7 +48,7 @@ demo: $(SET_UP)
 	$(BIN)/commonfab demo $(if $(KEEP),--keep)
 
 test: $(SET_UP)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n logical --dist loadfile $(ARGS)
 
 check: $(SET_UP)
 	$(BIN)/ruff check .
@@ -61,17 +64,22 @@ lab: $(SET_UP)
 	$(BIN)/python -m tests.lab $(ARGS)
 
 soak: $(SET_UP)
-	first=$$(date +%s); \
+	first=$$(date +%s); held=true; \
+	$(BIN)/python -m tests.attacks --seed $$first --seconds $(or $(SIEGE),600) || held=false; \
+	$(BIN)/python -m tests.torture --kills 1000 --full 200 --seed $$first || held=false; \
 	$(BIN)/python -m tests.fuzz --seed $$first \
-		--records $(or $(RECORDS),10000000) --frames $(or $(FRAMES),1000000) && \
+		--records $(or $(RECORDS),10000000) --frames $(or $(FRAMES),1000000) || held=false; \
 	$(BIN)/python -m tests.simulation --nodes 100 \
-		--seeds $$first-$$((first + $(or $(SEEDS),10000) - 1)) && \
-	$(BIN)/python -m tests.torture --kills 1000 --full 200 --seed $$first
+		--seeds $$first-$$((first + $(or $(SEEDS),10000) - 1)) || held=false; \
+	$$held
 
 bench: $(SET_UP)
 	@for each in $(BENCHMARKS); do \
 		echo "== $$each"; $(BIN)/python -m tests.benchmarks.$$each || exit 1; \
 	done
+
+placement: $(SET_UP)
+	$(BIN)/python -m tests.placement $(if $(QUICK),--quick) $(ARGS)
 
 peers: $(SET_UP)
 	@PYTHON=$(PYTHON) sh tests/peers/install.sh

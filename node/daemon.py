@@ -95,6 +95,7 @@ async def start(node: Node, nursery: trio.Nursery) -> None:
     nursery.start_soon(node.keeping.run)
     nursery.start_soon(node.library.designs.run)
     nursery.start_soon(node.thrift.run)
+    nursery.start_soon(node.fleet.energy.run, node.journal, node.announcing.capacity_changed)
     nursery.start_soon(_keep_house, node)
 
 
@@ -119,6 +120,7 @@ async def _meet(node: Node) -> None:
         async for event in node.transport.events():
             if isinstance(event, LinkUp):
                 node.gossip.link_up(event.link.peer)
+                node.wishing.met(event.link.peer)
                 node.linked_since[event.link.peer] = clock.now()
                 node.journal.tell("peer_up", node=peer_text(event.link.peer))
                 if not event.link.inbound:

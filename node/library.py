@@ -14,6 +14,7 @@ import trio
 
 from commonfab.protocol import envelope, records
 from commonfab.protocol.admission import Place
+from commonfab.protocol.body import Body
 from commonfab.protocol.errors import CommonfabError
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.protocol.records import (
@@ -27,13 +28,13 @@ from commonfab.protocol.records import (
     Replica,
     Request,
     Revocation,
-    Vouch,
     Workshop,
 )
 from commonfab.protocol.replicas import Promises
 from commonfab.protocol.standing import proofs
 from commonfab.protocol.standing.denials import Denials, as_v1, say
 from commonfab.protocol.standing.standing import Standing
+from commonfab.protocol.statements import Vouch
 from commonfab.protocol.sync.index import Index, key_of
 from commonfab.protocol.sync.subset import ALL, Subset
 from commonfab.scheduler.view import STANDING, CapacityView
@@ -83,6 +84,10 @@ class Library:
         self.frozen: dict[NodeId, Record] = {}
         """Authors who signed two records for one place, with the proof that counts."""
         self.vouches: dict[RecordId, Record] = {}
+        self.revoked: dict[NodeId, str] = {}
+        """Authors who revoked their keys, and why."""
+        self.liars: set[NodeId] = set()
+        """Who signed two letters to this node for one place."""
         self.denials = Denials()
 
     # What was kept before.
@@ -116,6 +121,7 @@ class Library:
                 keys.append(key_of(outline.at, place.id))
                 self._pass_on(place.id, place.author, keys[-1], 0)
         self._indexes.begin(keys)
+        self.liars = {proof.author for proof in self._store.proofs()}
         self._aside = {item.id for item in self._store.quarantine() if item.sender is not None}
         frozen = {author: proof.body.seq for author, proof in self.frozen.items()}
         self.designs.load((place.id for place in designs), frozen, _made(loaded))
@@ -169,7 +175,7 @@ class Library:
         request = self._body(RecordId(lease.request)) if isinstance(lease, Lease) else None
         return RecordId(request.design) if isinstance(request, Request) else None
 
-    def _body(self, identifier: RecordId) -> records.Body | None:
+    def _body(self, identifier: RecordId) -> Body | None:
         record = self.record(identifier)
         return record.body if record else None
 
@@ -186,6 +192,7 @@ class Library:
             second=other.data,
         )
         await trio.to_thread.run_sync(self._store.put_proof, proof, limiter=self._writing)
+        self.liars.add(other.author)
 
     async def put_aside(self, items: Sequence[Quarantined], most: int) -> None:
         """Put bad records of peers into quarantine, while there are fewer than `most`."""
@@ -311,10 +318,6 @@ class Library:
         """Return how many of the public records are an author's."""
         return self._counts[author]
 
-    def liars(self) -> set[NodeId]:
-        """Return who signed two letters to this node for one place."""
-        return {proof.author for proof in self._store.proofs()}
-
     def damaged_count(self) -> int:
         """Return how many records have changed on the disk."""
         return sum(item.sender is None for item in self._store.quarantine())
@@ -370,6 +373,8 @@ class Library:
                 self.replicas.take_in(record)
             case Vouch():
                 self.vouches[record.id] = record
+            case Revocation(reason=reason):
+                self.revoked[record.author] = reason
             case Capacity() as capacity:
                 self.view.update_capacity(record.author, capacity)
             case _:

@@ -8,7 +8,8 @@ Nothing runs yet when this is made; daemon.py starts and stops it.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 import trio
 
@@ -19,8 +20,10 @@ from commonfab.protocol.errors import ResourceError
 from commonfab.protocol.gossip.areas import heard_at
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.guardian import Guardian
 from commonfab.protocol.lease.owner import Owner
-from commonfab.protocol.lease.restore import restore_orders, restore_slots
+from commonfab.protocol.lease.restore import restore_orders, restore_slots, restore_waiting
+from commonfab.protocol.lease.votes import Votes
 from commonfab.protocol.peer import Peer
 from commonfab.protocol.records import (
     Design,
@@ -33,7 +36,7 @@ from commonfab.protocol.records import (
 )
 from commonfab.protocol.sync.subset import ALL
 from commonfab.scheduler.placement import Planner
-from commonfab.scheduler.weights import Weights
+from commonfab.scheduler.plans.blending import weights_of
 from commonfab.storage.cid import CID
 from commonfab.storage.guarded import GuardedBlocks
 from commonfab.storage.pins import PinLog
@@ -41,10 +44,12 @@ from commonfab.storage.records import SqliteRecordStore
 
 from . import clock
 from .announcing import Announcing
+from .deciding import Deciding
 from .designs.carrying import Carrying
 from .designs.shelf import Shelf
 from .driver import Driver
 from .exchange.bitswap import Bitswap
+from .explaining import Explaining
 from .finding.addresses import Reach
 from .finding.dht import Dht
 from .finding.finding import Finding
@@ -71,6 +76,7 @@ from .network.metering import MeteredTransport, Traffic
 from .network.transport import Transport
 from .ordering import Ordering
 from .post import Post
+from .queueing import Queueing
 from .standing import restoring
 from .standing.denying import Denying
 from .standing.restoring import Restoring
@@ -146,11 +152,25 @@ class Node:
                 admission.freeze(record)
         self.fleet = Fleet(self.settings, self.library)
         slots = restore_slots(stored, self.me)
-        self.owner = self.fleet.owner = Owner(self.author, self.fleet, stored=slots)
-        self.planner = Planner(self.library.view, Weights(currency=self.settings.workshop.currency))
+        self.owner = self.fleet.owner = Owner(
+            self.author,
+            self.fleet,
+            stored=slots,
+            starts=self.fleet,
+            prefer=Queueing(self.library, self.me).prefer,
+            rule=Deciding(self.me, self.settings.trade),
+            waiting=restore_waiting(stored, self.me),
+        )
+        profiles = self.settings.profiles()
+        named = partial(weights_of, profiles=profiles)
+        self.planner = Planner(self.library.view, profiles.weights(""), named)
         orders = restore_orders(stored, self.me, self.started)
-        self.buyer = Buyer(self.author, self.planner, stored=orders)
-        self.peer = Peer(self.me, admission, self.owner, self.buyer)
+        votes = Votes()
+        self.buyer = Buyer(self.author, self.planner, stored=orders, votes=votes)
+        guardian = Guardian(self.author, votes, stored=stored, now=self.started)
+        self.peer = Peer(self.me, admission, self.owner, self.buyer, guardian)
+        for window in self.library.stored({"window"}):
+            self.peer.windows.take(window, self.started)
 
     def _make_services(self) -> None:
         self.driver = Driver(self.peer, self.library, self, self.journal)
@@ -177,11 +197,14 @@ class Node:
         )
         self.post = Post(self.transport, self.acquaintance.seek)
         self.post.serve(self.driver)
-        self.syncing = Syncing(self.transport, self.library, self.driver, self.journal)
+        self.syncing = Syncing(
+            self.transport, self.library, self.driver, self.journal, self.acquaintance.is_known
+        )
         self.announcing = Announcing(
             self.author, self.fleet, self.library, self.driver, self.transport, self.journal
         )
-        self.judging = Judging(self.me, self.driver, self.library)
+        is_known = self.acquaintance.is_known
+        self.judging = Judging(self.me, self.driver, self.library, is_known)
         place = self.settings.workshop.place_for_others()
         self.gossip = Gossip(
             self.transport,
@@ -189,6 +212,7 @@ class Node:
             heard_at([place]),
             self.syncing.with_peer,
             self.journal.offend,
+            is_known,
         )
         self.thrift = Thrift(
             place,
@@ -203,9 +227,9 @@ class Node:
         self.workbench = Workbench(
             self.fleet, self.owner, self._check, self.driver.handle, self.driver.hint, self.journal
         )
+        self.explaining = Explaining(self.library, self.planner, self.buyer)
         self.ordering = Ordering(
             self.author,
-            self.library,
             self.planner,
             self.driver,
             self.buyer,
@@ -261,9 +285,9 @@ class Node:
         )
         self.keeping.sidework += [self.scrub.run, self.replicas.run, self.wishing.run]
 
-    def _last_sync(self, peer: NodeId) -> Timestamp:
+    def _last_sync(self, peer: NodeId) -> tuple[Timestamp, Collection[RecordId]]:
         last = self.syncing.last.get(peer)
-        return last.at if last else Timestamp(0)
+        return (last.at, last.declined) if last else (Timestamp(0), ())
 
     async def _check(self, request: Request, buyer: NodeId) -> str:
         """Fetch what a request needs, and return why it cannot be made, or nothing."""
@@ -345,7 +369,7 @@ class Node:
 
     async def planned(self, order: Order, design: Design, jobs: Sequence[tuple[int, int]]) -> None:
         try:
-            await self.ordering.explain(order, design, jobs)
+            await self.explaining.keep(order, design, jobs)
         except ResourceError as error:
             self.journal.warn("disk", str(error))
 

@@ -1,25 +1,21 @@
-"""Orders: placed by the person at this node, explained to them, and called off."""
+"""Orders: placed by the person at this node, and called off."""
 
 import secrets
 from collections.abc import Sequence
 
-import msgspec
 import trio
 
 from commonfab.protocol import events
 from commonfab.protocol.author import Author
 from commonfab.protocol.errors import UsageError
-from commonfab.protocol.ids import ORDER_ID_BYTES, OrderId
+from commonfab.protocol.ids import ORDER_ID_BYTES, NodeId, OrderId, Timestamp
 from commonfab.protocol.lease.buyer import Buyer
-from commonfab.protocol.limits import QUANTITY_MAX, SECOND_MS
+from commonfab.protocol.limits import GUARDIANS_MAX, QUANTITY_MAX, SECOND_MS
 from commonfab.protocol.records import Design, Order, Place, Record
-from commonfab.scheduler.explanation import Explanation
 from commonfab.scheduler.placement import Planner
 
 from . import clock
-from .answers.node import Explained
 from .driver import Driver
-from .library import Library
 
 
 class Ordering:
@@ -28,31 +24,40 @@ class Ordering:
     def __init__(
         self,
         author: Author,
-        library: Library,
         planner: Planner,
         driver: Driver,
         buyer: Buyer,
         grace_s: int,
     ) -> None:
         self._author = author
-        self._library = library
         self._planner = planner
         self._driver = driver
         self._buyer = buyer
         self._grace_ms = grace_s * SECOND_MS
 
-    async def place(self, design: Record, quantity: int, to: Place, by: int) -> OrderId:
+    async def place(
+        self,
+        design: Record,
+        quantity: int,
+        to: Place,
+        by: int,
+        *,
+        profile: str = "",
+        whole: bool = False,
+        guardians: Sequence[NodeId] = (),
+        patience_ms: int = 0,
+    ) -> OrderId:
         """Split an order into jobs and begin to place them. It is on the disk when this returns.
+
+        `guardians`: two other nodes that go on with it if this one is lost, or none.
 
         Raises `UsageError` if it can never be made, and says why.
         """
         assert isinstance(design.body, Design)
-        if not 1 <= quantity <= QUANTITY_MAX:
-            raise UsageError(f"quantity {quantity}: an order is for 1 to {QUANTITY_MAX}")
         now = clock.now()
-        if by and by <= now:
-            raise UsageError("that date is over; give one that is still to come")
-        jobs = self._planner.jobs(design.body, quantity, to, by, now)
+        check_order(quantity, by, now)
+        together = with_guardians(self._author.node, guardians)
+        jobs = self._planner.jobs(design.body, quantity, to, by, now, profile)
         identifier = secrets.token_bytes(ORDER_ID_BYTES)
         order = Order(
             **self._author.head(f"order/{identifier.hex()}", now),
@@ -63,6 +68,11 @@ class Ordering:
             by=by,
             jobs=jobs,
             grace_ms=self._grace_ms,
+            profile=profile,
+            whole=whole,
+            guardians=together,
+            patience_ms=patience_ms,
+            hour_minor=round(self._planner.weights_of(profile).waiting_minor_per_hour),
         )
         record = self._author.sign(order)
         with trio.CancelScope(shield=True):  # Once it is on the disk, it is also begun.
@@ -73,21 +83,22 @@ class Ordering:
     async def cancel(self, order: OrderId) -> None:
         await self._driver.handle(events.Cancelled(order))
 
-    async def explain(self, order: Order, design: Design, jobs: Sequence[tuple[int, int]]) -> None:
-        """Keep why the machines rank as they do for these (job, pieces), in place of what was
-        kept of the same jobs before. Raises `ResourceError` if it cannot be kept."""
-        notes = {
-            _note_key(order.order, each.job): msgspec.msgpack.encode(each)
-            for each in self._planner.explain(order, design, jobs, clock.now())
-        }
-        await self._library.keep_notes(notes)
 
-    def explained(self, order: Order) -> Explained:
-        """Return why the machines ranked as they did when they were last sought for each job."""
-        notes = (self._library.note(_note_key(order.order, job)) for job in range(len(order.jobs)))
-        jobs = [msgspec.msgpack.decode(note, type=Explanation) for note in notes if note]
-        return Explained(order=order.order.hex(), jobs=jobs)
+def check_order(quantity: int, by: int, now: Timestamp) -> None:
+    """Raise `UsageError` if there can be no order for so many, or by then."""
+    if not 1 <= quantity <= QUANTITY_MAX:
+        raise UsageError(f"quantity {quantity}: an order is for 1 to {QUANTITY_MAX}")
+    if by and by <= now:
+        raise UsageError("that date is over; give one that is still to come")
 
 
-def _note_key(order: bytes, job: int) -> str:
-    return f"explained/{order.hex()}/{job}"
+def with_guardians(me: NodeId, others: Sequence[NodeId]) -> tuple[NodeId, ...]:
+    """Return the guardians of an order, its buyer first, or none. Raises `UsageError` if the
+    others cannot be."""
+    if not others:
+        return ()
+    if len({me, *others}) != GUARDIANS_MAX or len(others) != GUARDIANS_MAX - 1:
+        raise UsageError(
+            "an order has two guardians besides this node, two different ones; name two, or none"
+        )
+    return (me, *others)

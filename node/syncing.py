@@ -6,13 +6,15 @@ again for a while. A peer that breaks the rules of a session is left alone for l
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 
 import trio
 
 from commonfab.protocol.errors import CommonfabError, PeerError, ResourceError
-from commonfab.protocol.ids import NodeId, Timestamp
+from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.protocol.limits import SYNC_MESSAGE_BYTES_MAX
 from commonfab.protocol.sync.follower import Follower
 from commonfab.protocol.sync.leader import Leader
@@ -26,7 +28,7 @@ from .journal import Journal
 from .library import Library
 from .network.frames import read_frame, write_frame
 from .network.transport import Stream, Transport, opened
-from .unbelieved import Unbelieved, put_newest
+from .unbelieved import DECLINED_MAX, Unbelieved, put_newest
 
 _MESSAGE_S = 20
 """For one answer."""
@@ -37,6 +39,8 @@ _PEERS_A_ROUND = 4
 """Of those that this node dialled, and as many of those that dialled it."""
 _FOLLOWED_MAX = 32
 """Sessions of others that are answered at a time, of each peer one; the others wait."""
+_STRANGERS_FOLLOWED_MAX = 24
+"""Of these, sessions of strangers: their crowd keeps nobody waiting who is known here."""
 _REST = 3
 """After each answer its stream rests so many times as long as the answer took: answering
 takes at most a quarter of a processor."""
@@ -59,6 +63,8 @@ class LastSync:
     """Records that the peer had, and that did not come or were not believed."""
     is_complete: bool
     """Whether the last one came to its end; if not, the next one goes on."""
+    declined: frozenset[RecordId] = frozenset()
+    """Of the records that were given, some that the peer did not believe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +79,23 @@ class Syncing:
     """One for each node."""
 
     def __init__(
-        self, transport: Transport, library: Library, driver: Driver, journal: Journal
+        self,
+        transport: Transport,
+        library: Library,
+        driver: Driver,
+        journal: Journal,
+        is_known: Callable[[NodeId], bool],
     ) -> None:
         self._transport = transport
         self._library = library
         self._driver = driver
         self._journal = journal
+        self._is_known = is_known
         self._unbelieved = Unbelieved(library)
         self._busy: set[NodeId] = set()
         self._turns: dict[NodeId, trio.Lock] = {}
         self._following = trio.CapacityLimiter(_FOLLOWED_MAX)
+        self._following_strangers = trio.CapacityLimiter(_STRANGERS_FOLLOWED_MAX)
         self._faults: dict[NodeId, _Fault] = {}
         self.last: dict[NodeId, LastSync] = {}
         self.subset = ALL
@@ -166,7 +179,8 @@ class Syncing:
             if leader.is_complete and subset == ALL:
                 at = clock.now()
             missing = leader.wanted - kept
-            last = LastSync(at, new, leader.given, missing, leader.is_complete)
+            declined = frozenset(islice(leader.declined, DECLINED_MAX))
+            last = LastSync(at, new, leader.given, missing, leader.is_complete, declined)
             put_newest(self.last, peer, last, _PEERS_MAX)
 
     # Following.
@@ -175,7 +189,7 @@ class Syncing:
         turn = self._turns.setdefault(stream.peer, trio.Lock())
         try:
             with trio.move_on_after(_SESSION_S):
-                async with turn, self._following:
+                async with turn, self._place(stream.peer), self._following:
                     await self._answer_all(stream)
         except PeerError:
             self._leave_alone(stream.peer)
@@ -183,6 +197,10 @@ class Syncing:
         finally:
             if not turn.locked():
                 self._turns.pop(stream.peer, None)
+
+    def _place(self, peer: NodeId) -> AbstractAsyncContextManager[object]:
+        """Return what a stranger has to wait for before it waits with the others."""
+        return nullcontext() if self._is_known(peer) else self._following_strangers
 
     async def _answer_all(self, stream: Stream) -> None:
         follower: Follower | None = None

@@ -25,7 +25,7 @@ _REJECTED_MAX = 256
 _QUARANTINED_MAX = 256
 """Records of peers that are kept to be looked at; those beyond are counted only."""
 _PEERS_MAX = 256
-_DECLINED_MAX = 1024
+DECLINED_MAX = 1024
 """Records that one peer refused, and is not given again."""
 
 
@@ -56,7 +56,7 @@ class Unbelieved:
         if fresh == known:
             return
         self._declined.pop(peer, None)
-        if len(fresh) <= _DECLINED_MAX:
+        if len(fresh) <= DECLINED_MAX:
             put_newest(self._declined, peer, (clock.now() + _PASSED_OVER_MS, fresh), _PEERS_MAX)
 
     async def look_at(

@@ -15,19 +15,23 @@ so an old record cannot be played again. Rules: specs/admission.md.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from . import envelope, records, replicas
+from . import envelope, records, replicas, statements
 from .envelope import Envelope
 from .errors import BadSignature, Malformed
+from .hours import HOURS_PER_DAY
 from .ids import NODE_ID_BYTES, NodeId, RecordId, Timestamp
 from .limits import (
     CAPACITY_TERM_MS_MAX,
     CLOCK_SKEW_MS_MAX,
     GRACE_MS_MAX,
+    GUARDIANS_MAX,
     HOLD_MS_MAX,
     LEASE_TERM_MS_MAX,
+    PATIENCE_MS_MAX,
     REPLICA_TERM_MS_MAX,
     REQUEST_TERM_MS,
     VOUCH_TERM_MS_MAX,
+    WINDOW_KNOWN_MS,
 )
 from .records import Record
 from .standing import proofs
@@ -99,9 +103,6 @@ class Admission:
         for place in marks:
             self._enter(place)
 
-    def knows(self, identifier: RecordId) -> bool:
-        return identifier in self._ids
-
     def mark(self, author: NodeId, stream: str) -> int:
         """Return the highest `seq` seen of this stream; 0 before the first."""
         mark = self._marks.get((author, stream))
@@ -144,6 +145,19 @@ class Admission:
         if record.author == proofs.NOBODY:
             return Reject("the key of proofs signs nothing else")
         return self._judge_place(record, now)
+
+    def knows(self, identifier: RecordId) -> bool:
+        """Tell whether a public record is known here."""
+        return identifier in self._ids
+
+    def read(self, data: bytes) -> Record:
+        """Return a sealed record that its author signed, whatever else is to be said of it.
+
+        Raises `Malformed` or `BadSignature`.
+        """
+        sealed = envelope.parse(data)
+        self._verify(sealed)
+        return records.read(sealed)
 
     def note(self, record: Record) -> None:
         """Count a record as known: one of this node's own, or one that is being kept."""
@@ -255,6 +269,8 @@ def broken_rule(record: Record) -> str | None:
                 return f"a capacity record must expire within {CAPACITY_TERM_MS_MAX // 60_000} min"
             if len({machine.id for machine in body.machines}) < len(body.machines):
                 return "two machines of one workshop have the same id"
+            if body.intensity and len(body.intensity) != HOURS_PER_DAY:
+                return f"a curve of the day with {len(body.intensity)} hours"
         case records.Design():
             if len({part.name for part in body.parts}) < len(body.parts):
                 return "two parts of one design have the same name"
@@ -271,29 +287,42 @@ def broken_rule(record: Record) -> str | None:
                 return "a promise about a root that is not a CID of version 1"
             if body.stream != replicas.stream_of(body.root):
                 return "a promise in another stream than that of its root"
-        case records.Vouch():
+        case statements.Vouch():
             if not body.at < body.until <= body.at + VOUCH_TERM_MS_MAX:
                 return "a vouch must end within two years"
             if body.stream != f"vouch/{body.subject.hex()}":
                 return "a vouch in another stream than that of its subject"
             if body.subject == record.author:
                 return "a vouch for its own author"
-        case records.Denylist():
+        case statements.Denylist():
             for entry in body.entries:
                 if entry.what != "root" and len(entry.name) != NODE_ID_BYTES:
                     return f"a denial of {entry.what} {entry.name.hex()}, which is none"
+        case records.Window():
+            if not body.start < body.end <= body.at + LEASE_TERM_MS_MAX:
+                return "a window that ends before it starts, or too far off"
+            if not 0 < body.length_ms <= body.end - body.start:
+                return "a window that is shorter than its job"
+            if not body.end < body.until <= body.end + WINDOW_KNOWN_MS:
+                return "a window that is told of for too long, or not until its end"
         case records.Request():
-            if not body.at < body.until <= body.at + REQUEST_TERM_MS:
-                return f"a request must expire within {REQUEST_TERM_MS // 60_000} min"
+            if not body.at < body.until <= body.at + REQUEST_TERM_MS + body.patience_ms:
+                return f"a request must expire within {REQUEST_TERM_MS // 60_000} min, and patience"
+            if body.guardians and len(set(body.guardians)) != GUARDIANS_MAX:
+                return f"an order has {GUARDIANS_MAX} guardians or none"
         case records.Offer():
             if not body.at <= body.start < body.end <= body.at + LEASE_TERM_MS_MAX:
                 return "a window that ends before it starts, or too far off"
-            if not body.at < body.held_until <= body.at + HOLD_MS_MAX:
-                return f"an offer is held for up to {HOLD_MS_MAX // 1000} s"
+            if body.length_ms > body.end - body.start:
+                return "a window that is shorter than its job"
+            if not body.at < body.held_until <= body.at + HOLD_MS_MAX + PATIENCE_MS_MAX:
+                return f"an offer is held for up to {HOLD_MS_MAX // 1000} s, and patience"
         case records.Lease():
             if not body.start < body.end <= body.at + LEASE_TERM_MS_MAX:
                 return "a window that ends before it starts, or too far off"
-            if not body.start <= body.start_by <= body.end + GRACE_MS_MAX:
+            if body.length_ms > body.end - body.start:
+                return "a window that is shorter than its job"
+            if not body.start <= body.start_by <= body.end + GRACE_MS_MAX + PATIENCE_MS_MAX:
                 return "a lease that must start before its window, or long after it"
         case _:
             pass

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import TypedDict
 
+from .body import Body
 from .envelope import Signer
 from .ids import NodeId, Timestamp
 from .limits import DAY_MS
-from .records import Body, Record, sign
+from .records import Record, sign
 
 FLOOR_JUMP_MS = DAY_MS
 

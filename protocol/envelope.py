@@ -107,6 +107,11 @@ def body_bytes_max(kind: str) -> int:
     return PROOF_BYTES_MAX if kind == "proof" else BODY_BYTES_MAX
 
 
+def author_of(data: bytes) -> NodeId:
+    """Return whose a frame says that it is. `data`: one that `parse` takes."""
+    return NodeId(data[_KEY_AT:_SIGNATURE_AT])
+
+
 def identify(data: bytes) -> RecordId:
     """Return the id of a stored frame, or raise `Malformed`: for checking what a disk gave back."""
     return parse(data).id

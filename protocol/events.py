@@ -65,10 +65,49 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A letter to this node as a guardian, with the records in it, whose signatures are good."""
+
+    letter: Record
+    papers: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entrusted:
+    """The buyer of an order is gone, and this node goes on with it as its guardian. `deals`: the
+    request, offer, lease and receipt of each lease that is known."""
+
+    order: Record
+    design: Record
+    deals: tuple[tuple[Record, Record, Record, Record | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The person at this node takes a request that waits, or does not."""
+
+    request: RecordId
+    takes: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The person at this node wants nothing more of an order made."""
 
     order: OrderId
 
 
-Event = Arrived | Tick | Restarted | JobProgressed | JobEnded | MachinesChanged | Placed | Cancelled
+Event = (
+    Arrived
+    | Tick
+    | Restarted
+    | JobProgressed
+    | JobEnded
+    | MachinesChanged
+    | Placed
+    | Shown
+    | Entrusted
+    | Decided
+    | Cancelled
+)

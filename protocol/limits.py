@@ -39,8 +39,12 @@ REQUEST_TERM_MS = 5 * MINUTE_MS
 play it again."""
 HOLD_MS_MAX = 60 * SECOND_MS
 """How long an owner keeps a window for an offer that nobody has taken."""
+PATIENCE_MS_MAX = 14 * DAY_MS
+"""What a buyer may ask for more than both: letters that go there and back by stick."""
 LEASE_TERM_MS_MAX = 31 * DAY_MS
 """The furthest end of a window that an owner promises."""
+WINDOW_KNOWN_MS = DAY_MS
+"""How long after its end a window is told of: by then the two sides of a cut have met."""
 REPLICA_TERM_MS_MAX = 731 * DAY_MS
 """A promise to keep a tree ends within two years, or is made anew."""
 VOUCH_TERM_MS_MAX = 731 * DAY_MS
@@ -52,11 +56,35 @@ GRACE_MS_MAX = DAY_MS
 # Trade.
 QUANTITY_MAX = 100_000
 """Pieces of one part in one order."""
+GRAMS_PER_KWH_MAX = 5_000
+"""CO2e of a kilowatt-hour in one hour of the day: more than any generator gives off."""
+GUARDIANS_MAX = 3
+"""Of an order: two of three can grant, whichever is lost."""
+PAPERS_MAX = 4
+"""Records that a guardian is shown at once: a request, an offer, a lease and its end."""
+WINDOWS_OVER_MAX = 64
+"""Windows that one window names as over; an owner that would have to name more gives no lease."""
 JOBS_PER_ORDER_MAX = 512
 """Jobs that one order is split into."""
 MACHINES_PER_WORKSHOP_MAX = 200
 """Machines in one capacity record; more would not fit the body."""
 MATERIALS_PER_MACHINE_MAX = 16
+WINDOWS_PER_WEEK_MAX = 21
+"""Hours of a machine: three a day."""
+LICENCES_PER_MACHINE_MAX = 32
+"""Licences that a machine's owner makes designs of."""
+LENGTH_UM_MAX = 100_000_000
+"""A side of a part or a machine: 100 m."""
+PART_SECONDS_MAX = 366 * 86_400
+"""Machine time of one piece, or of a set-up: a year."""
+MASS_MG_MAX = 10**12
+"""A piece, or a stock: 1,000 tonnes."""
+PRICE_MINOR_MAX = 10**11
+"""For an hour or a kilogram: a thousand million of a currency."""
+POWER_W_MAX = 1_000_000
+"""Of one machine."""
+SPEED_PERMILLE_MAX = 100_000
+"""A hundred times as fast as an ordinary machine: more is a claim and no machine."""
 PARTS_PER_DESIGN_MAX = 200
 ORIGINS_PER_DESIGN_MAX = 16
 """Designs that one design says it was made from."""

@@ -12,58 +12,58 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar, cast
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from . import encoding, envelope
+from .body import Body, Value
 from .errors import Malformed
+from .fields import (
+    Basis,
+    Celsius,
+    Cid,
+    Count,
+    Currency,
+    Epoch,
+    Fine,
+    Grams,
+    Guardians,
+    Hours,
+    Id,
+    Mass,
+    Name,
+    Node,
+    Order16,
+    Path,
+    Patience,
+    Pieces,
+    Power,
+    Price,
+    Sealed,
+    Seconds,
+    Size,
+    Speed,
+    Tag,
+    Text,
+)
+from .hours import HOURS_PER_DAY
 from .ids import NodeId, RecordId
 from .limits import (
-    DENIALS_MAX,
     GRACE_MS_MAX,
     GRACE_MS_MIN,
-    HALF_BYTES_MAX,
     JOBS_PER_ORDER_MAX,
+    LICENCES_PER_MACHINE_MAX,
     MACHINES_PER_WORKSHOP_MAX,
     MATERIALS_PER_MACHINE_MAX,
     ORIGINS_PER_DESIGN_MAX,
+    PAPERS_MAX,
     PARTS_PER_DESIGN_MAX,
-    QUANTITY_MAX,
     TAGS_PER_DESIGN_MAX,
+    WINDOWS_OVER_MAX,
 )
-
-Name = Annotated[str, Meta(min_length=1, max_length=120)]
-Text = Annotated[str, Meta(max_length=2000)]
-Path = Annotated[str, Meta(min_length=1, max_length=400)]
-Tag = Annotated[str, Meta(min_length=1, max_length=40)]
-Currency = Annotated[str, Meta(min_length=1, max_length=12)]
-Count = Annotated[int, Meta(ge=0, le=2**53)]
-Pieces = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
-Epoch = Annotated[int, Meta(ge=1, le=10_000)]
-Node = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Id = Annotated[bytes, Meta(min_length=32, max_length=32)]
-Order16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
-Cid = Annotated[bytes, Meta(min_length=4, max_length=80)]
-Sealed = Annotated[bytes, Meta(min_length=1, max_length=HALF_BYTES_MAX)]
-Size = tuple[Count, Count, Count]
+from .statements import Denylist, Vouch
 
 
-class _Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A part of a record. What equals its default is left out of the encoding."""
-
-
-class Body(_Value, frozen=True, kw_only=True):
-    """What every record begins with."""
-
-    stream: Name
-    """The kind, alone or followed by "/" and what tells the author's streams of it apart."""
-    seq: Annotated[int, Meta(ge=1, le=2**53)]
-    at: Count
-    """When the author says that it was signed."""
-    until: Count = 0
-    """When it stops being true; 0: never."""
-
-
-class Place(_Value, frozen=True, kw_only=True):
+class Place(Value, frozen=True, kw_only=True):
     """Somewhere on Earth (WGS 84), no more exactly than its owner tells."""
 
     lat_udeg: Annotated[int, Meta(ge=-90_000_000, le=90_000_000)]
@@ -71,7 +71,7 @@ class Place(_Value, frozen=True, kw_only=True):
     accuracy_m: Count = 0
 
 
-class Part(_Value, frozen=True, kw_only=True):
+class Part(Value, frozen=True, kw_only=True):
     """One thing to make, with facts measured from its file and first estimates for one piece."""
 
     name: Name
@@ -85,12 +85,20 @@ class Part(_Value, frozen=True, kw_only=True):
     volume_mm3: Count
     area_mm2: Count
     watertight: bool
-    seconds: Count
+    seconds: Seconds
     """Machine time for one piece at ordinary speed."""
-    mass_mg: Count
+    mass_mg: Mass
+    nozzle_um: Fine = 0
+    """The widest nozzle, or other tool, that makes its details; 0: any."""
+    tolerance_um: Fine = 0
+    """How far a length may be off; 0: not asked."""
+    temperature_c: Celsius = 0
+    """What its material must be heated to; 0: not said."""
+    licence: Annotated[str, Meta(max_length=120)] = ""
+    """SPDX expression, for those who see the part without its design; empty: not said."""
 
 
-class Origin(_Value, frozen=True, kw_only=True):
+class Origin(Value, frozen=True, kw_only=True):
     """A design that another one was made from."""
 
     design: Id
@@ -134,15 +142,15 @@ class Workshop(Body, frozen=True, kw_only=True):
     """Multiaddrs at which the node may be reached."""
 
 
-class Stock(_Value, frozen=True, kw_only=True):
+class Stock(Value, frozen=True, kw_only=True):
     """A material that a machine can use now."""
 
     material: Name
-    mass_mg: Count
-    price_minor_per_kg: Count
+    mass_mg: Mass
+    price_minor_per_kg: Price
 
 
-class Machine(_Value, frozen=True, kw_only=True):
+class Machine(Value, frozen=True, kw_only=True):
     """What one machine can do, and from when on."""
 
     id: Name
@@ -152,15 +160,29 @@ class Machine(_Value, frozen=True, kw_only=True):
     volume_um: Size
     """The largest box that fits, x, y, z."""
     stock: Annotated[tuple[Stock, ...], Meta(max_length=MATERIALS_PER_MACHINE_MAX)]
-    speed_permille: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 1000
+    speed_permille: Speed = 1000
     """Machine time per ordinary machine time, upside down: 2000 is twice as fast."""
-    setup_seconds: Count = 0
+    setup_seconds: Seconds = 0
     """Between two jobs: clearing, loading, heating."""
-    price_minor_per_hour: Count
-    power_w: Count
+    price_minor_per_hour: Price
+    power_w: Power
     free_at: Count
     """When its queue ends."""
     takes_jobs: bool = True
+    nozzle_um: Fine = 0
+    """Diameter of the nozzle, or other tool, that is mounted; 0: not said."""
+    tolerance_um: Fine = 0
+    """How far a length of what it makes may be off; 0: not said."""
+    temperature_c: Celsius = 0
+    """How hot it makes a material; 0: not said."""
+    hours: Hours = ()
+    """When it may run: a job's whole window lies in one of them."""
+    attended: Hours = ()
+    """When someone is there: a job is begun, and cleared away, in one of them."""
+    licences: Annotated[tuple[Name, ...], Meta(max_length=LICENCES_PER_MACHINE_MAX)] = ()
+    """SPDX identifiers of the licences whose designs it makes; empty: not said."""
+    makes_for: Literal["everyone", "known"] | None = None
+    """Whose jobs it takes: everyone's, or those of nodes that its owner knows. None: not said."""
 
 
 class Capacity(Body, frozen=True, kw_only=True):
@@ -168,7 +190,12 @@ class Capacity(Body, frozen=True, kw_only=True):
 
     currency: Currency
     grid_g_per_kwh: Count
-    """Grams of CO2e for a kilowatt-hour used here."""
+    """Grams of CO2e for a kilowatt-hour used here, on average of the day."""
+    intensity: Annotated[tuple[Grams, ...], Meta(max_length=HOURS_PER_DAY)] = ()
+    """The same for each hour of the day, from 00:00 UTC on, as it comes next; 24 of them, or none:
+    then every hour is as the average."""
+    basis: Basis = ""
+    """What these numbers rest on; empty: not said."""
     machines: Annotated[tuple[Machine, ...], Meta(max_length=MACHINES_PER_WORKSHOP_MAX)]
 
 
@@ -203,33 +230,28 @@ class Proof(Body, frozen=True, kw_only=True):
     second: Sealed
 
 
-class Vouch(Body, frozen=True, kw_only=True):
-    """The author knows a node and stands up for it. The newest in its stream counts, which is
-    "vouch/" and the subject in hexadecimal."""
+class Window(Body, frozen=True, kw_only=True):
+    """The public half of a lease: a machine's owner says that a window on it is taken.
 
-    subject: Node
-    weight_permille: Annotated[int, Meta(ge=0, le=1000)]
-    """How far the author would trust it with a job of its own; 0 takes the vouch back."""
-    reason: Annotated[str, Meta(max_length=200)] = ""
-    """What for, in words for people."""
+    Its stream is the machine's. Of two that overlap, the later one names the other as over, or
+    they are a proof against the owner that anyone can check (specs/lease.md).
+    """
 
-
-class Denial(_Value, frozen=True, kw_only=True):
-    """Something that the author of a deny-list will have nothing to do with."""
-
-    what: Literal["author", "design", "root"]
-    name: Annotated[bytes, Meta(min_length=4, max_length=80)]
-    """A node, a design's record, or the CID of a root as version 1."""
-    reason: Annotated[str, Meta(max_length=200)] = ""
-
-
-class Denylist(Body, frozen=True, kw_only=True):
-    """What the author denies. Nobody is held to it who has not subscribed to it."""
-
-    entries: Annotated[tuple[Denial, ...], Meta(max_length=DENIALS_MAX)]
+    machine: Name
+    start: Count
+    end: Count
+    """By when the job is promised to be made."""
+    length_ms: Count
+    """The machine's time that it takes; the rest of the window is leeway."""
+    acceptance: Id
+    """The buyer's, which is not told: it fixes for what the window was given."""
+    previous: Id | None = None
+    """The window before it on this machine."""
+    over: Annotated[tuple[Id, ...], Meta(max_length=WINDOWS_OVER_MAX)] = ()
+    """Earlier windows that overlap with this one, and of which nothing more will be made."""
 
 
-class Job(_Value, frozen=True, kw_only=True):
+class Job(Value, frozen=True, kw_only=True):
     """Some pieces of one part of an order, for one machine."""
 
     part: Name
@@ -250,6 +272,16 @@ class Order(Body, frozen=True, kw_only=True):
     jobs: Annotated[tuple[Job, ...], Meta(min_length=1, max_length=JOBS_PER_ORDER_MAX)]
     grace_ms: Annotated[int, Meta(ge=GRACE_MS_MIN, le=GRACE_MS_MAX)]
     cancelled: bool = False
+    profile: Annotated[str, Meta(max_length=40)] = ""
+    """What counts how much when its machines are chosen; empty: as the node is set."""
+    whole: bool = False
+    """Nothing of it is taken before each of its jobs has an offer."""
+    guardians: Guardians = ()
+    """Three nodes, the buyer first, of which two must grant each job; none: the buyer grants."""
+    patience_ms: Patience = 0
+    """How long an answer may take, there and back, where letters travel slowly."""
+    hour_minor: Count = 0
+    """What an hour's wait costs its buyer; 0: not said."""
 
 
 class Letter(Body, frozen=True, kw_only=True):
@@ -271,6 +303,13 @@ class Request(Letter, frozen=True, kw_only=True):
     by: Count = 0
     grace_ms: Annotated[int, Meta(ge=GRACE_MS_MIN, le=GRACE_MS_MAX)]
     """How long after the window's end the owner may still report before the next epoch."""
+    guardians: Guardians = ()
+    """Of the order: two of them must grant the job; none: the author of this grants it."""
+    patience_ms: Patience = 0
+    """How long the owner is asked to keep its offer; 0: as long as it keeps any."""
+    hour_minor: Count = 0
+    """What an hour's wait costs the buyer: which of its machines the owner offers; 0: the one
+    that ends first."""
 
 
 class Offer(Letter, frozen=True, kw_only=True):
@@ -280,6 +319,10 @@ class Offer(Letter, frozen=True, kw_only=True):
     machine: Name
     start: Count
     end: Count
+    """The job is made by then. Where the window is longer than the job, the owner may make others
+    first."""
+    length_ms: Count = 0
+    """The machine's time that it takes; 0: the whole window."""
     held_until: Count
     price_minor: Count
     currency: Currency
@@ -287,6 +330,8 @@ class Offer(Letter, frozen=True, kw_only=True):
     mass_mg: Count
     energy_mwh: Count
     co2e_mg: Count
+    basis: Basis = ""
+    """What the CO2e rests on; empty: not said."""
 
 
 class Refusal(Letter, frozen=True, kw_only=True):
@@ -303,11 +348,7 @@ class Acceptance(Letter, frozen=True, kw_only=True):
 
 
 class Lease(Letter, frozen=True, kw_only=True):
-    """The owner's side of the lease; with the acceptance, both have signed.
-
-    Its stream is the machine's, and `previous` chains the machine's leases, so that two
-    leases that overlap are a proof against the owner that anyone can check.
-    """
+    """The owner's side of the lease; with the acceptance, both have signed."""
 
     acceptance: Id
     request: Id
@@ -319,11 +360,15 @@ class Lease(Letter, frozen=True, kw_only=True):
     start_by: Count
     """Without a grant by then, the slot is free again."""
     end: Count
-    previous: Id | None = None
+    length_ms: Count = 0
+    """As in the offer."""
+    window: Sealed
+    """The public half, a record of its own."""
 
 
 class Grant(Letter, frozen=True, kw_only=True):
-    """The buyer lets the leased job start. At most one for a job and epoch."""
+    """A guardian of the order, by default its buyer, lets the leased job start. At most one of
+    each for a job and epoch."""
 
     lease: Id
     use_by: Count
@@ -332,6 +377,15 @@ class Grant(Letter, frozen=True, kw_only=True):
     order: Order16
     job: Count
     epoch: Epoch
+
+
+class Evidence(Letter, frozen=True, kw_only=True):
+    """What a guardian of an order is shown: records of others, as they were signed."""
+
+    order: Order16
+    papers: Annotated[tuple[Sealed, ...], Meta(min_length=1, max_length=PAPERS_MAX)]
+    over: bool = False
+    """Nothing more of the order is to be made."""
 
 
 class Progress(Letter, frozen=True, kw_only=True):
@@ -374,18 +428,21 @@ class Receipt(Letter, frozen=True, kw_only=True):
 KINDS: dict[str, type[Body]] = {
     kind.__name__.lower(): kind
     for kind in (
-        Design, Workshop, Capacity, Revocation, Replica, Proof, Vouch, Denylist, Order, Request,
-        Offer, Refusal, Acceptance, Lease, Grant, Progress, Release, Receipt,
+        Design, Workshop, Capacity, Revocation, Replica, Proof, Vouch, Denylist, Window, Order,
+        Request, Offer, Refusal, Acceptance, Lease, Grant, Evidence, Progress, Release, Receipt,
     )
 }  # fmt: skip
 PUBLIC = frozenset(
-    {"design", "workshop", "capacity", "revocation", "replica", "proof", "vouch", "denylist"}
-)
+    {
+        "design", "workshop", "capacity", "revocation", "replica", "proof", "vouch", "denylist",
+        "window",
+    }
+)  # fmt: skip
 """Passed on to everybody, by gossip and sync. All others are between two nodes, or private."""
 LATEST = frozenset({"workshop", "capacity", "denylist"})
 """Of these, only the newest of an author counts. Their stream is the kind itself."""
-TRANSIENT = frozenset({"progress", "refusal"})
-"""Heard and never stored."""
+TRANSIENT = frozenset({"progress", "refusal", "evidence"})
+"""Heard and never stored. What a node must remember of them, it keeps in words of its own."""
 
 
 B = TypeVar("B", bound=Body)

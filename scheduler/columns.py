@@ -4,7 +4,7 @@ Numpy works on whole columns, so this is the form in which thousands of machines
 compared at once. Rows are reused; which are in use is the view's business.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
+Shorts = NDArray[np.uint16]
 Keys = NDArray[np.uint64]
 Rows = NDArray[np.intp]
 Column = NDArray[Any]
 """Any of the above: what is done to all columns alike does not look at their type."""
 
 NO_CODE = -1
-"""The code of a name that is not in use."""
+"""The code of a name that is not in use, and of a fact that is not known."""
+TEMPERATURE_UNKNOWN = 2**16 - 1
+"""No job asks for more."""
+
+MAKES_FOR: dict[str | None, int] = {None: 0, "everyone": 1, "known": 2}
+"""What stands for whose jobs a machine takes; None: unknown."""
 
 
 @dataclass(slots=True)
@@ -28,7 +34,8 @@ class Table:
     """Arrays of one length."""
 
     def map(self, change: Callable[[Column], Column]) -> Self:
-        return type(self)(*(change(getattr(self, field.name)) for field in fields(self)))
+        names: Iterable[str] = self.__slots__
+        return type(self)(*(change(getattr(self, name)) for name in names))
 
     def columns(self) -> dict[str, Column]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -90,6 +97,18 @@ class Machines(Table):
     """0 to 1."""
     tier: Codes
     """0: known. One with a higher number is used only where none with a lower can make it."""
+    nozzle: Shorts
+    """Micrometres; 0: unknown."""
+    tolerance: Shorts
+    """Likewise."""
+    temperature: Shorts
+    """Degrees Celsius, or `TEMPERATURE_UNKNOWN`."""
+    timetable: Codes
+    """Of its hours; `NO_CODE`: none are known."""
+    licences: Codes
+    """Of the list of those that it makes; `NO_CODE`: unknown."""
+    makes_for: Shorts
+    """One of `MAKES_FOR`."""
 
     @classmethod
     def empty(cls, rows: int) -> Self:
@@ -115,6 +134,12 @@ class Machines(Table):
             until=np.zeros(rows),
             standing=np.zeros(rows),
             tier=np.zeros(rows, np.int32),
+            nozzle=np.zeros(rows, np.uint16),
+            tolerance=np.zeros(rows, np.uint16),
+            temperature=np.full(rows, TEMPERATURE_UNKNOWN, np.uint16),
+            timetable=np.full(rows, NO_CODE, np.int32),
+            licences=np.full(rows, NO_CODE, np.int32),
+            makes_for=np.zeros(rows, np.uint16),
         )
 
 
@@ -171,6 +196,10 @@ class Names:
 
     def name(self, code: int) -> str:
         return self._names[code]
+
+    def names(self) -> list[str]:
+        """Return all by code; empty where a code is free."""
+        return list(self._names)
 
     def copy(self) -> "Names":
         twin = Names()

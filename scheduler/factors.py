@@ -43,3 +43,26 @@ WINDOW_MS_PER_S = Factor(
     "10 % for estimates that are short: order of magnitude, to be replaced by measured values",
 )
 WINDOW_MARGIN_MS = Factor(1_000.0, "ms per window", "time to start and stop; a convention of ours")
+SOLAR_G_PER_KWH = Factor(
+    41.0,
+    "g CO2e per kWh",
+    "median over the life of panels on roofs (IPCC, AR5 WG III, annex III, 2014)",
+)
+BATTERY_PERMILLE = Factor(
+    850.0,
+    "thousandths of what goes in",
+    "lithium-ion storage, there and back (NREL, Annual Technology Baseline, 2024)",
+)
+HEATING_MS = Factor(
+    900_000.0,
+    "ms from the start",
+    "15 min in which a machine that heats up draws most: order of magnitude",
+)
+LOADED_SETUP_SHARE = Factor(
+    0.5,
+    "share of a set-up",
+    "clearing and heating, which remain where the material stays loaded: order of magnitude",
+)
+PLATE_GAP_UM = Factor(
+    5_000.0, "um between boxes on a plate", "brims and nozzles need room: order of magnitude"
+)

@@ -1,15 +1,16 @@
 """Every job against every machine: which fit, what each would cost, which are best.
 
 `evaluate` keeps everything for every pair, for explanations and small problems. `top`
-goes through millions of pairs, in three steps:
+answers for thousands of millions of pairs, most of which it never looks at:
 
-1. Jobs are taken by process and material, each with the machines that have both.
-2. A screen finds, block by block, the few machines that may be among the k best.
+1. Jobs are taken by process, material and licence, each with the machines that serve these,
+   which the view's index has in tiles.
+2. A search by bounds and quick costs finds the few machines that may be among the k best.
 3. Those are costed by the formulas that `evaluate` uses. A job whose k-th cost does not
-   prove that nothing was missed is costed on all its machines.
+   prove that nothing was missed is searched again, up to that cost.
 
 So the answer is that of `evaluate`, bit for bit; only the time differs. The choice of
-this design: specs/decisions/0007-cost-kernel.md.
+this design: specs/decisions/0024-pruned-kernel.md.
 """
 
 from collections.abc import Iterator
@@ -18,19 +19,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from commonfab.protocol.limits import LEASE_TERM_MS_MAX
-
-from .columns import Flags, Floats, Keys, Machines, Rows
+from .columns import Floats, Rows
 from .formulas import Facts, Held, Terms, Verdicts, facts, fits, terms, verdicts
-from .problem import Problem
-from .screening import MACHINES_MAX, Asked, Screen
+from .problem import Jobs, Problem
+from .tiles.ranking import Town
 from .view import Snapshot
 from .weights import Weights
 
 DENSE_PAIRS_MAX = 1_000_000
 """`evaluate` takes about 150 bytes a pair."""
-PAIRS_AT_ONCE = 1 << 16
-"""Contenders that are costed together."""
+BOUNDS_MAX = 1 << 22
+"""Jobs times tiles that are searched together: 16 MB."""
+JOBS_MAX = 1 << 14
+"""Jobs that are searched together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class Top:
     """Rows in the snapshot, (n, k); -1 where fewer fit."""
     cost: Floats
     """Minor units, (n, k); infinite where fewer fit."""
-    in_full: int
-    """Jobs that the screens did not settle, so that all their machines were costed: rare."""
+    twice: int
+    """Jobs whose first search proved too little, so that there was a second."""
 
 
 def evaluate(
@@ -70,10 +71,10 @@ def evaluate(
     machines = view.machines.take(rows)
     jobs = problem.seen_in(view).column()
     held = _held(view, problem, rows)
-    happens = facts(machines, jobs, problem.now, weights)
-    costs = terms(machines, jobs, held, happens, problem.now, weights)
-    currency = view.currencies.find(weights.currency)
-    bits = verdicts(machines, jobs, held, happens, problem.now, currency=currency)
+    asking = problem.asking(view, weights)
+    happens = facts(machines, jobs, asking)
+    costs = terms(machines, jobs, held, happens, asking)
+    bits = verdicts(machines, jobs, held, happens, asking)
     cost = np.where(fits(bits), costs.total(), np.inf)
     assert cost.shape == bits.shape == (len(problem), len(rows))
     return Evaluation(rows, bits, cost, costs, happens, held.mass_mg)
@@ -84,157 +85,32 @@ def top(view: Snapshot, problem: Problem, k: int, weights: Weights) -> Top:
     assert k >= 1
     rows = np.full((len(problem), k), -1, np.intp)
     cost = np.full((len(problem), k), np.inf)
-    in_full = 0
-    usable = _usable(view, problem, weights)
-    for process, material, members in _by_need(problem):
-        group = _Group.of(view, usable, process, material)
-        if len(group.rows):
-            best = _Best(group, problem.take(members), view, weights, k)
-            in_full += best.find()
-            best.write(rows, cost, members)
-    return Top(rows, cost, in_full)
+    twice = 0
+    jobs, asking = problem.seen_in(view), problem.asking(view, weights)
+    for members in _by_need(jobs):
+        need = Town.of(view, jobs, int(members[0]), asking)
+        if need is None:
+            continue
+        at_once = max(1, min(JOBS_MAX, BOUNDS_MAX // len(need.tiles)))
+        for start in range(0, len(members), at_once):
+            some = members[start : start + at_once]
+            ranked = need.rank(jobs.take(some), k)
+            rows[some], cost[some] = ranked.rows, ranked.cost
+            twice += int(ranked.unsettled.sum())
+    return Top(rows, cost, twice)
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """The machines with one process and one material, those with a known place first."""
-
-    rows: Rows
-    machines: Machines
-    held: Held
-    key: Keys
-
-    @classmethod
-    def of(cls, view: Snapshot, usable: Flags, process: str, material: str) -> "_Group":
-        stocks = view.stocks_of(material)
-        does = view.machines.process[stocks.machine] == view.processes.find(process)
-        stocks = stocks.take(np.flatnonzero(usable[stocks.machine] & does))
-        stocks = stocks.take(np.argsort(~view.machines.placed[stocks.machine], kind="stable"))
-        rows = stocks.machine.astype(np.intp)
-        held = Held(np.ones(len(rows), np.bool_), stocks.mass_mg, stocks.price)
-        machines = view.machines.take(rows)
-        return cls(rows, machines, held, machines.key)
-
-
-class _Best:
-    """The search for the k best of a group of jobs in a group of machines."""
-
-    def __init__(
-        self, group: _Group, problem: Problem, view: Snapshot, weights: Weights, k: int
-    ) -> None:
-        self._group, self._jobs = group, problem.seen_in(view)
-        self._now, self._weights, self._k = problem.now, weights, k
-        self._currency = view.currencies.find(weights.currency)
-        self._waiting: list[tuple[Rows, Rows]] = []
-        self._job: Rows = np.zeros(0, np.intp)
-        self._machine: Rows = np.zeros(0, np.intp)
-        self._cost: Floats = np.zeros(0)
-
-    def find(self) -> int:
-        """Find them, and return for how many jobs all machines had to be costed."""
-        asked = Asked.of(self._jobs, self._now, self._weights)
-        bound = np.full((len(self._jobs.by), 1), np.inf)
-        for start in range(0, len(self._group.rows), MACHINES_MAX):
-            self._screen(start, asked, bound)
-        self._cost_waiting()
-        left_out = (bound + asked.slack(bound))[:, 0]
-        unsettled = np.flatnonzero(self._kth_cost() > left_out)
-        for job in unsettled:
-            self._cost_all(int(job))
-        return len(unsettled)
-
-    def write(self, rows: NDArray[np.intp], cost: Floats, members: Rows) -> None:
-        job, machine, best = self._job, self._machine, self._cost
-        rank = np.arange(len(job)) - np.searchsorted(job, job)
-        rows[members[job], rank] = self._group.rows[machine]
-        cost[members[job], rank] = best
-
-    def _screen(self, start: int, asked: Asked, bound: Floats) -> None:
-        """Gather the contenders among the machines from `start` on, and lower the bounds."""
-        chunk = np.arange(start, min(start + MACHINES_MAX, len(self._group.rows)))
-        machines, held = self._group.machines.take(chunk), self._group.held.take(chunk)
-        screen = Screen(machines, held, self._now, self._weights)
-        for first in range(0, len(bound), screen.jobs_max):
-            span = slice(first, first + screen.jobs_max)
-            found = screen.contenders(asked.part(span), self._k, bound[span])
-            bound[span] = found.bound
-            self._add(found.jobs + first, found.machines + start)
-
-    def _add(self, jobs: Rows, machines: Rows) -> None:
-        self._waiting.append((jobs, machines))
-        if sum(len(waiting) for waiting, _ in self._waiting) >= PAIRS_AT_ONCE:
-            self._cost_waiting()
-
-    def _cost_waiting(self) -> None:
-        """Cost what has gathered, and keep each job's k best of all so far."""
-        if not self._waiting:
-            return
-        job = np.concatenate([jobs for jobs, _ in self._waiting])
-        machine = np.concatenate([machines for _, machines in self._waiting])
-        self._waiting = []
-        cost = self._exact(job, machine)
-        fit = np.flatnonzero(cost < np.inf)
-        self._job = np.concatenate([self._job, job[fit]])
-        self._machine = np.concatenate([self._machine, machine[fit]])
-        self._cost = np.concatenate([self._cost, cost[fit]])
-        self._keep_best()
-
-    def _keep_best(self) -> None:
-        order = np.lexsort((self._group.key[self._machine], self._cost, self._job))
-        job = self._job[order]
-        order = order[np.arange(len(job)) - np.searchsorted(job, job) < self._k]
-        self._job, self._machine = self._job[order], self._machine[order]
-        self._cost = self._cost[order]
-
-    def _exact(self, job: Rows, machine: Rows) -> Floats:
-        machines, jobs = self._group.machines.take(machine), self._jobs.take(job)
-        held = self._group.held.take(machine)
-        happens = facts(machines, jobs, self._now, self._weights)
-        costs = terms(machines, jobs, held, happens, self._now, self._weights)
-        bits = verdicts(machines, jobs, held, happens, self._now, currency=self._currency)
-        return np.where(fits(bits), costs.total(), np.inf)
-
-    def _kth_cost(self) -> Floats:
-        count = len(self._jobs.by)
-        last = np.searchsorted(self._job, np.arange(count)) + self._k - 1
-        inside = np.flatnonzero(last < len(self._job))
-        full = inside[self._job[last[inside]] == inside]
-        cost = np.full(count, np.inf)
-        cost[full] = self._cost[last[full]]
-        return cost
-
-    def _cost_all(self, job: int) -> None:
-        kept = np.flatnonzero(self._job != job)
-        self._job, self._machine = self._job[kept], self._machine[kept]
-        self._cost = self._cost[kept]
-        machines = np.arange(len(self._group.rows))
-        self._waiting.append((np.full(len(machines), job), machines))
-        self._cost_waiting()
-
-
-def _usable(view: Snapshot, problem: Problem, weights: Weights) -> Flags:
-    """Return which machines could make anything at all for this buyer now."""
-    machines = view.machines
-    usable = machines.live & machines.takes_jobs
-    usable &= machines.until > problem.now
-    usable &= machines.currency == view.currencies.find(weights.currency)
-    usable &= machines.free_at <= problem.now + LEASE_TERM_MS_MAX
-    return usable
-
-
-def _by_need(problem: Problem) -> Iterator[tuple[str, str, Rows]]:
-    """Yield each process and material with the jobs that need both."""
-    order = np.lexsort((problem.jobs.material, problem.jobs.process))
-    process, material = problem.jobs.process[order], problem.jobs.material[order]
-    new = (np.diff(process) != 0) | (np.diff(material) != 0)
+def _by_need(jobs: Jobs) -> Iterator[Rows]:
+    """Yield the jobs that need the same process, material and licence."""
+    if len(jobs.by) == 1:
+        yield np.zeros(1, np.intp)
+        return
+    order = np.lexsort((jobs.licence, jobs.material, jobs.process))
+    columns = (jobs.process[order], jobs.material[order], jobs.licence[order])
+    new = np.any([np.diff(column) != 0 for column in columns], axis=0)
     for members in np.split(order, np.flatnonzero(new) + 1):
         if len(members):
-            first = members[0]
-            yield (
-                problem.processes[problem.jobs.process[first]],
-                problem.materials[problem.jobs.material[first]],
-                members,
-            )
+            yield members
 
 
 def _held(view: Snapshot, problem: Problem, rows: Rows) -> Held:

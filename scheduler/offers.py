@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
+from commonfab.protocol.lease.windows import overlap
 from commonfab.protocol.records import Offer, Place
 
 from .assignment import assign
@@ -64,8 +65,8 @@ def choices(
 def pick(choices: Sequence[Choice]) -> dict[int, RecordId]:
     """Return the cheapest way to give as many jobs as possible an offer each (SCHED-11).
 
-    Offers for windows that overlap on one machine exclude each other, whatever their
-    owner says; an honest owner makes no such offers.
+    Offers for windows that overlap on one machine (LEASE-1) exclude each other, whatever
+    their owner says; an honest owner makes no such offers.
     """
     choices = sorted(choices, key=Choice.rank)
     window = _windows(choices)
@@ -93,15 +94,22 @@ def _assigned(choices: Sequence[Choice], window: dict[RecordId, int]) -> dict[in
 
 
 def _windows(choices: Sequence[Choice]) -> dict[RecordId, int]:
-    """Return for each offer the number of its window; offers that overlap share one."""
+    """Return for each offer the number of its window; offers that exclude each other share one."""
     windows: dict[RecordId, int] = {}
-    number, machine, end = -1, (b"", ""), 0
+    machine, earlier = (b"", ""), list[Choice]()
     for choice in sorted(choices, key=lambda c: (c.owner, c.offer.machine, c.offer.start, c.id)):
-        if (choice.owner, choice.offer.machine) != machine or choice.offer.start >= end:
-            number, machine, end = number + 1, (choice.owner, choice.offer.machine), 0
+        if (choice.owner, choice.offer.machine) != machine:
+            machine, earlier = (choice.owner, choice.offer.machine), []
+        # One that is over before this one starts is over before all that follow.
+        earlier = [other for other in earlier if other.offer.end > choice.offer.start]
+        shared = {windows[o.id] for o in earlier if overlap(o.offer, choice.offer)}
+        number = min(shared, default=len(windows))
+        if len(shared) > 1:
+            windows = {id_: number if w in shared else w for id_, w in windows.items()}
         windows[choice.id] = number
-        end = max(end, choice.offer.end)
-    return windows
+        earlier.append(choice)
+    numbers = {window: number for number, window in enumerate(dict.fromkeys(windows.values()))}
+    return {identifier: numbers[window] for identifier, window in windows.items()}
 
 
 def _cost(

@@ -6,8 +6,10 @@ sine of half the angle, which is the haversine formula without its cosines (Sinn
 """
 
 from math import cos, radians, sin
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from commonfab.protocol.records import Place
 
@@ -15,6 +17,7 @@ from .columns import Floats
 from .factors import EARTH_RADIUS_M
 
 Vector = tuple[float, float, float]
+Angles = TypeVar("Angles", Floats, NDArray[np.float32])
 
 NOWHERE: Vector = (0.0, 0.0, 0.0)
 """Stands where a place is not known; a distance to it means nothing."""
@@ -33,6 +36,21 @@ def distance_m(a: tuple[Floats, Floats, Floats], b: tuple[Floats, Floats, Floats
     squares = (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2] - b[2]) ** 2
     half_chord = np.minimum(np.sqrt(squares) / 2.0, 1.0)
     return np.rint(2.0 * EARTH_RADIUS_M.value * np.arcsin(half_chord))
+
+
+def arc(square: Angles) -> Angles:
+    """Return an angle, or somewhat less, from its chord squared, which is overwritten.
+
+    The first terms of 2 asin(chord / 2): a part in a million is missing at 1,400 km, one in
+    ten thousand at 4,500 km.
+    """
+    series = square * (3 / 640)
+    series += 1 / 24
+    series *= square
+    series += 1.0
+    np.sqrt(square, out=square)
+    square *= series
+    return square
 
 
 def metres_between(a: Place, b: Place) -> int:

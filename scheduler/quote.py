@@ -5,16 +5,19 @@ signed and two nodes must read the same in it. Whatever is paid or waited for is
 up, energy and CO2e to the nearest unit (SCHED-10).
 """
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import ceil
 
-from commonfab.protocol.ids import Timestamp
+from commonfab.protocol.hours import timetable
+from commonfab.protocol.ids import NodeId, Timestamp
 from commonfab.protocol.lease.slots import Quote
 from commonfab.protocol.limits import LEASE_TERM_MS_MAX
-from commonfab.protocol.records import Capacity, Machine, Request
+from commonfab.protocol.records import Capacity, Machine, Part, Request
 
 from . import reasons
 from .factors import WINDOW_MARGIN_MS, WINDOW_MS_PER_S
+from .licences import allows
 from .stock import stock_of
 
 REASON_CHARS_MAX = 1_000
@@ -27,13 +30,20 @@ _SAYABLE = 2**53
 class Quoter:
     """Knows the machines of this node's own workshop, as its newest capacity record says."""
 
-    def __init__(self, capacity: Capacity) -> None:
+    def __init__(self, capacity: Capacity, knows: Callable[[NodeId], bool] | None = None) -> None:
+        """`knows` tells whose jobs are taken where a machine makes for known nodes only; without
+        it, all are known."""
         self._capacity = capacity
+        self._knows = knows
 
-    def quote(self, request: Request, now: Timestamp) -> list[Quote] | str:
-        """Return a quote for each machine that fits, or one sentence: why none does."""
+    def quote(self, request: Request, now: Timestamp, buyer: NodeId) -> list[Quote] | str:
+        """Return a quote for each machine that fits, or one sentence: why none does.
+
+        When there is time for it is not asked here: the owner's queue says that, and whether
+        it is in time, the buyer.
+        """
         machines = self._capacity.machines
-        answers = [(machine, self._quote(machine, request, now)) for machine in machines]
+        answers = [(machine, self._quote(machine, request, buyer)) for machine in machines]
         quotes = [answer for _, answer in answers if isinstance(answer, Quote)]
         if quotes:
             return quotes
@@ -44,22 +54,11 @@ class Quoter:
             said = said[: REASON_CHARS_MAX - 3] + "..."
         return said
 
-    def _quote(self, machine: Machine, request: Request, now: Timestamp) -> Quote | str:
+    def _quote(self, machine: Machine, request: Request, buyer: NodeId) -> Quote | str:
         part, pieces = request.part, request.pieces
-        stock = stock_of(machine)
-        mass_mg = pieces * part.mass_mg
-        if machine.process != part.process:
-            return reasons.process(machine.process, part.process)
-        if _is_too_big(part.bbox_um, machine.volume_um):
-            return reasons.volume(part.bbox_um, machine.volume_um)
-        if part.material not in stock:
-            return reasons.material(sorted(stock), part.material)
-        held_mg, price_per_kg = stock[part.material]
-        if held_mg < mass_mg:
-            return reasons.stock(part.material, held_mg, mass_mg)
-        if not machine.takes_jobs:
-            return reasons.takes_jobs()
-
+        refusal = _unable(machine, part, pieces) or self._unwilling(machine, part, buyer)
+        if refusal:
+            return refusal
         seconds = machine.setup_seconds + Fraction(
             pieces * part.seconds * 1000, machine.speed_permille
         )
@@ -68,9 +67,12 @@ class Quoter:
         # that could not even if it were free is ruled out.
         if duration_ms > LEASE_TERM_MS_MAX:
             return reasons.horizon(duration_ms, LEASE_TERM_MS_MAX)
-        if request.by and now + duration_ms > request.by:
-            return reasons.deadline(duration_ms, now + duration_ms - request.by)
+        longest_ms = timetable(machine.hours, machine.attended).longest_ms()
+        if duration_ms > longest_ms:
+            return reasons.hours(longest_ms, duration_ms)
 
+        mass_mg = pieces * part.mass_mg
+        _, price_per_kg = stock_of(machine)[part.material]
         energy_wh = machine.power_w * seconds / 3600
         quote = Quote(
             machine=machine.id,
@@ -87,6 +89,37 @@ class Quoter:
         )
         largest = max(quote.price_minor, quote.mass_mg, quote.energy_mwh, quote.co2e_mg)
         return quote if largest <= _SAYABLE else "would need numbers too large for an offer"
+
+    def _unwilling(self, machine: Machine, part: Part, buyer: NodeId) -> str:
+        """Return by which house rule a job is not taken, if any."""
+        if not machine.takes_jobs:
+            return reasons.takes_jobs()
+        if not allows(machine.licences, part.licence):
+            return reasons.licence(machine.licences, part.licence)
+        if machine.makes_for == "known" and not (self._knows is None or self._knows(buyer)):
+            return reasons.makes_for()
+        return ""
+
+
+def _unable(machine: Machine, part: Part, pieces: int) -> str:
+    """Return why a machine cannot make these pieces, whoever asks; nothing if it can."""
+    stock, mass_mg = stock_of(machine), pieces * part.mass_mg
+    if machine.process != part.process:
+        return reasons.process(machine.process, part.process)
+    if _is_too_big(part.bbox_um, machine.volume_um):
+        return reasons.volume(part.bbox_um, machine.volume_um)
+    if part.material not in stock:
+        return reasons.material(sorted(stock), part.material)
+    held_mg, _ = stock[part.material]
+    if held_mg < mass_mg:
+        return reasons.stock(part.material, held_mg, mass_mg)
+    if part.nozzle_um and machine.nozzle_um > part.nozzle_um:
+        return reasons.nozzle(machine.nozzle_um, part.nozzle_um)
+    if part.tolerance_um and machine.tolerance_um > part.tolerance_um:
+        return reasons.tolerance(machine.tolerance_um, part.tolerance_um)
+    if 0 < machine.temperature_c < part.temperature_c:
+        return reasons.temperature(machine.temperature_c, part.temperature_c)
+    return ""
 
 
 def _is_too_big(needed_um: tuple[int, int, int], given_um: tuple[int, int, int]) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from .constraints import Constraint
+
 
 def process(does: str, needed: str) -> str:
     return f"does {does}, not {needed}"
@@ -9,7 +11,7 @@ def process(does: str, needed: str) -> str:
 
 def volume(needed_um: Sequence[int], given_um: Sequence[int]) -> str:
     needed, given = sorted(needed_um, reverse=True), sorted(given_um, reverse=True)
-    return f"needs {_box(needed)}, has {_box(given)}"
+    return f"needs {box(needed)}, has {box(given)}"
 
 
 def material(held: Sequence[str], needed: str) -> str:
@@ -42,6 +44,55 @@ def horizon(ready_in_ms: int, promised_ms: int) -> str:
 
 def deadline(arrival_in_ms: int, late_ms: int) -> str:
     return f"would bring it in {duration(arrival_in_ms)}, {duration(late_ms)} too late"
+
+
+def nozzle(has_um: float, needed_um: float) -> str:
+    return f"has a nozzle or tool of {mm(has_um)}, needs {mm(needed_um)} or finer"
+
+
+def tolerance(has_um: float, needed_um: float) -> str:
+    return f"is exact to {mm(has_um)}, needs {mm(needed_um)}"
+
+
+def temperature(has_c: float, needed_c: float) -> str:
+    return f"heats to {has_c:.0f} \N{DEGREE SIGN}C, needs {needed_c:.0f} \N{DEGREE SIGN}C"
+
+
+def hours(longest_ms: float, needed_ms: float) -> str:
+    longest, needed = _apart(round(longest_ms), round(needed_ms), _rounded_duration)
+    return f"is open for at most {longest} at a time, needs {needed}"
+
+
+def licence(listed_: Sequence[str], needed: str) -> str:
+    return f"makes designs under {listed(listed_)}, not under {needed}"
+
+
+def makes_for() -> str:
+    return "makes only for those whom its owner knows"
+
+
+def trust(score: float, floor: float) -> str:
+    score_, floor_ = _apart(round(score * 1e6), round(floor * 1e6), _millionths)
+    return f"has standing {score_}, below the {floor_} that is asked for"
+
+
+def distance(away_m: float, allowed_km: float) -> str:
+    away, allowed = _apart(round(away_m), round(allowed_km * 1000), _km)
+    return f"is {away} away, beyond the {allowed} that are allowed"
+
+
+UNKNOWN = {
+    Constraint.NOZZLE_UNKNOWN: "has not said how fine its nozzle or tool is",
+    Constraint.TOLERANCE_UNKNOWN: "has not said how exact it is",
+    Constraint.TEMPERATURE_UNKNOWN: "has not said how hot it gets",
+    Constraint.HOURS_UNKNOWN: "has not said when it runs; any time is assumed",
+    Constraint.ATTENDED_UNKNOWN: "has not said when someone is there; any time is assumed",
+    Constraint.LICENCE_UNKNOWN: "has not said which licences it makes, or the part not its own",
+    Constraint.MAKES_FOR_UNKNOWN: "has not said for whom it makes",
+}
+"""What nobody has told, but for the place and the power."""
+
+POWER_UNKNOWN = "has not said what power it draws; none is counted"
 
 
 def place(assumed_km: float) -> str:
@@ -89,8 +140,20 @@ def duration(milliseconds: float) -> str:
     return f"{seconds // 86_400} d {seconds % 86_400 // 3_600} h"
 
 
-def _box(sides_um: Sequence[int]) -> str:
+def box(sides_um: Sequence[int]) -> str:
     return " x ".join(f"{side / 1000:.3f}".rstrip("0").rstrip(".") for side in sides_um) + " mm"
+
+
+def mm(length_um: float) -> str:
+    return f"{length_um / 1000:.3f}".rstrip("0").rstrip(".") + " mm"
+
+
+def _km(distance_m: int, digits: int) -> str:
+    return f"{distance_m / 1000:.{digits}f} km"
+
+
+def _millionths(share: int, digits: int) -> str:
+    return f"{share / 1e6:.{2 + digits}f}"
 
 
 def _apart(a: int, b: int, words: Callable[[int, int], str]) -> tuple[str, str]:

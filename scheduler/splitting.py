@@ -1,18 +1,20 @@
 """How the pieces of a part are divided into jobs, so that machines work side by side."""
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from commonfab.protocol.errors import UsageError
 from commonfab.protocol.ids import Timestamp
-from commonfab.protocol.limits import JOBS_PER_ORDER_MAX, LEASE_TERM_MS_MAX, QUANTITY_MAX
+from commonfab.protocol.limits import JOBS_PER_ORDER_MAX, QUANTITY_MAX
 from commonfab.protocol.records import Part, Place
 
-from .columns import Floats
+from .columns import Floats, Machines
 from .factors import WINDOW_MS_PER_S
+from .formulas import Held, facts, fit
 from .kernel import evaluate
-from .problem import Want, problem_of
+from .problem import Problem, Want, problem_of
 from .view import Snapshot
 from .weights import Weights
 
@@ -31,9 +33,25 @@ class _Candidates:
     """When the first piece could be begun, and set-up and margin done."""
     piece_ms: Floats
     most: Floats
-    """Pieces that stock, horizon and date allow; at least 1."""
+    """Pieces that stock, hours, horizon and date allow; at least 1."""
     cost: Floats
     """Of an equal share."""
+
+
+def pieces_of(part: Part, quantity: int) -> int:
+    """Return how many pieces of a part so many designs need.
+
+    Raises `UsageError` for more or fewer than an order can hold.
+    """
+    if quantity < 1:
+        raise UsageError(f"{quantity} pieces cannot be ordered; the least is 1")
+    pieces = part.pieces * quantity
+    if pieces > QUANTITY_MAX:
+        raise UsageError(
+            f"{pieces} pieces of {part.name} are more than the {QUANTITY_MAX} "
+            "that an order can hold; split the order"
+        )
+    return pieces
 
 
 def split(
@@ -56,7 +74,7 @@ def split(
     assert 1 <= jobs_max <= JOBS_PER_ORDER_MAX
     aim = min(pieces, jobs_max, MACHINES_AIM)
     share = Want(part, -(-pieces // aim), place, by)
-    candidates = _candidates(view, share, now, weights)
+    candidates = _candidates(view, share, now, weights, jobs_max)
     if len(candidates.cost) == 0:
         return _equal(pieces, aim)
     count = int(np.count_nonzero(candidates.cost[:aim] <= candidates.cost[0] * DEARER_MAX))
@@ -72,28 +90,46 @@ def split(
     return shares + _equal(rest, more)
 
 
-def _candidates(view: Snapshot, share: Want, now: Timestamp, weights: Weights) -> _Candidates:
-    one = Want(share.part, 1, share.place, share.by)
-    single = evaluate(view, problem_of([one], now), weights)
+def _candidates(
+    view: Snapshot, share: Want, now: Timestamp, weights: Weights, jobs_max: int
+) -> _Candidates:
+    one = problem_of([Want(share.part, 1, share.place, share.by)], now)
+    single = evaluate(view, one, weights)
     fitting = np.flatnonzero(np.isfinite(single.cost[0]))
     rows = single.rows[fitting]
-    machines = view.machines.take(rows)
     cost = evaluate(view, problem_of([share], now), weights, rows).terms.total()[0]
+    order = np.lexsort((view.machines.key[rows], cost))[:jobs_max]
+    fitting, rows, cost = fitting[order], rows[order], cost[order]
+    machines = view.machines.take(rows)
     piece_ms = share.part.seconds * 1000.0 / machines.speed * WINDOW_MS_PER_S.value
-    ready_ms = single.facts.ready_ms[0, fitting]
-    left_ms = now + LEASE_TERM_MS_MAX - ready_ms
-    if share.by:
-        left_ms = np.minimum(left_ms, share.by - single.facts.earliest_ms[0, fitting])
-    most = np.full(len(rows), float(QUANTITY_MAX))
-    slow = piece_ms > 0
-    # A little less, so that rounding never makes a job that just does not fit.
-    most[slow] = np.minimum(most[slow], 1.0 + np.floor(left_ms[slow] / piece_ms[slow] - 1e-6))
-    if share.part.mass_mg:
-        stock_mg = single.stock_mg[0, fitting]
-        most = np.minimum(most, np.floor(stock_mg / share.part.mass_mg))
-    order = np.lexsort((machines.key, cost))
-    found = _Candidates(ready_ms - piece_ms, piece_ms, np.maximum(most, 1.0), cost)
-    return _Candidates(*(getattr(found, name)[order] for name in _Candidates.__slots__))
+    return _Candidates(
+        start_ms=single.facts.ready_ms[0, fitting] - piece_ms,
+        piece_ms=piece_ms,
+        most=_most(view, one, share.part, machines, single.stock_mg[0, fitting], weights),
+        cost=cost,
+    )
+
+
+def _most(
+    view: Snapshot,
+    one: Problem,
+    part: Part,
+    machines: Machines,
+    stock_mg: Floats,
+    weights: Weights,
+) -> Floats:
+    """Return the most pieces of a job that still fits, for machines that one piece fits."""
+    count = len(stock_mg)
+    asking = one.asking(view, weights)
+    jobs = one.seen_in(view).take(np.zeros(count, np.intp))
+    held = Held(np.ones(count, np.bool_), stock_mg, np.zeros(count))
+    least, most = np.ones(count), np.full(count, float(QUANTITY_MAX))
+    while np.any(least < most):
+        tried = np.ceil((least + most) / 2.0)
+        jobs = replace(jobs, work_s=tried * part.seconds, mass_mg=tried * part.mass_mg)
+        fits = fit(machines, jobs, held, facts(machines, jobs, asking), asking)
+        least, most = np.where(fits, tried, least), np.where(fits, most, tried - 1.0)
+    return least
 
 
 def _balanced(candidates: _Candidates, count: int, pieces: int) -> list[int]:

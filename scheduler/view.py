@@ -1,21 +1,36 @@
 """All machines that this node knows of, kept up to date record by record.
 
-An update costs microseconds. A snapshot costs nothing until the next update, which then
-copies what the snapshot still reads: a plan in progress sees one unchanging town.
+An update costs microseconds. A snapshot costs nothing: only an update that comes while
+somebody still holds one copies what it reads, so that a plan in progress sees one
+unchanging town.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from weakref import ReferenceType, ref
 
 import numpy as np
 
 from commonfab.protocol.ids import NodeId, Timestamp
 from commonfab.protocol.records import Capacity, Machine, Workshop
 
-from .columns import NO_CODE, Machines, Names, Rows, Stocks
-from .places import NOWHERE, Vector, unit_vector
+from .columns import (
+    MAKES_FOR,
+    NO_CODE,
+    TEMPERATURE_UNKNOWN,
+    Flags,
+    Machines,
+    Names,
+    Rows,
+    Stocks,
+)
+from .energy import curve
+from .hours import Timetables
+from .owner import Owner
+from .places import NOWHERE, unit_vector
 from .stock import stock_of
+from .tiles.index import Index
 
 STANDING = 0.5
 """Of a workshop that nobody has said anything about."""
@@ -23,25 +38,19 @@ STANDING = 0.5
 _ROWS_FIRST = 64
 _GROWTH = 1.5
 
+Stock = dict[str, tuple[int, int]]
+"""As `stock_of` says it."""
+Spools = dict[tuple[int, str], int]
+"""Rows of stock, by the machine's row and the material."""
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """What is known of one workshop, but for its machines' columns."""
 
-    name: str = ""
-    place: Vector | None = None
-    standing: float = STANDING
-    tier: int = 0
-    """As in columns.py."""
-    place_until: int = 0
-    """When its workshop record expires; 0: never."""
-    machines: tuple[int, ...] = ()
-    stocks: tuple[int, ...] = ()
+class Reader:
+    """Stands for a snapshot, and all that were made of it, for as long as any is held."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The view at one moment. Its arrays are read-only and do not change."""
+    """The view at one moment. Its arrays are read-only and do not change while it is held."""
 
     machines: Machines
     stocks: Stocks
@@ -52,6 +61,14 @@ class Snapshot:
     processes: Names
     materials: Names
     currencies: Names
+    licences: Names
+    """Lists of them, each licence in a line."""
+    timetables: Timetables
+    index: Index
+    """Of all live machines of the view, also those that this snapshot leaves out."""
+    reader: Reader
+    is_whole: bool = True
+    """False: some of the view's machines are left out."""
 
     def rows(self) -> Rows:
         """Return the rows in use."""
@@ -64,7 +81,7 @@ class Snapshot:
             return self
         live = self.machines.live.copy()
         live[rows] = False
-        return replace(self, machines=replace(self.machines, live=live))
+        return self._with(live)
 
     def tiers(self) -> Iterator["Snapshot"]:
         """Yield views to be tried one after the other: the known machines alone, then with each
@@ -72,7 +89,7 @@ class Snapshot:
         present = np.unique(self.machines.tier[self.machines.live])
         for highest in present[:-1].tolist():
             live = self.machines.live & (self.machines.tier <= highest)
-            yield replace(self, machines=replace(self.machines, live=live))
+            yield self._with(live)
         yield self
 
     def stocks_of(self, material: str) -> Stocks:
@@ -83,14 +100,20 @@ class Snapshot:
         rows = np.flatnonzero(self.stocks.material == code)
         return self.stocks.take(rows[self.machines.live[self.stocks.machine[rows]]])
 
+    def stock_rows(self, row: int) -> list[int]:
+        """Return the rows of what a machine has."""
+        return [each for each in self._owner(row).stocks if self.stocks.machine[each] == row]
+
     def materials_at(self, row: int) -> list[str]:
         """Return the names of what a machine has."""
-        held = self.stocks.material[list(self._owner(row).stocks)]
-        mine = self.stocks.machine[list(self._owner(row).stocks)] == row
-        return sorted(self.materials.name(int(code)) for code in held[mine])
+        held = self.stocks.material[self.stock_rows(row)]
+        return sorted(self.materials.name(int(code)) for code in held)
 
     def workshop(self, row: int) -> str:
         return self._owner(row).name
+
+    def _with(self, live: Flags) -> "Snapshot":
+        return replace(self, machines=replace(self.machines, live=live), is_whole=False)
 
     def _owner(self, row: int) -> Owner:
         return self.owners[self.authors[row]]
@@ -119,14 +142,20 @@ class CapacityView:
         self._free_machines: list[int] = []
         self._free_stocks: list[int] = []
         self._processes, self._materials, self._currencies = Names(), Names(), Names()
-        self._is_shared = False
+        self._licences, self._timetables = Names(), Timetables()
+        self._index = Index()
+        self._reader: ReferenceType[Reader] | None = None
+        """Of the latest snapshot."""
 
     def __len__(self) -> int:
         """Return the number of machines."""
         return len(self._ids) - len(self._free_machines)
 
     def snapshot(self) -> Snapshot:
-        self._is_shared = True
+        reader = self._reader() if self._reader else None
+        if reader is None:
+            reader = Reader()
+            self._reader = ref(reader)
         return Snapshot(
             self._machines.first(len(self._ids)),
             self._stocks.first(self._stocks_used),
@@ -136,6 +165,10 @@ class CapacityView:
             self._processes,
             self._materials,
             self._currencies,
+            self._licences,
+            self._timetables,
+            self._index,
+            reader,
         )
 
     def update_workshop(self, author: NodeId, workshop: Workshop) -> None:
@@ -150,6 +183,7 @@ class CapacityView:
         self._owners[author] = owner
         for row in owner.machines:
             self._put_place(row, owner)
+        self._index.changed(owner.stocks)
 
     def update_capacity(self, author: NodeId, capacity: Capacity) -> None:
         """Take a workshop's newest record, which replaces all its machines.
@@ -158,16 +192,24 @@ class CapacityView:
         """
         self._own()
         owner = self._owner(author)
-        self._clear(owner)
+        spent = self._names_of(owner)
+        news = {each.id: each for each in reversed(capacity.machines)}
+        held = {name: stock_of(machine) for name, machine in news.items()}
+        rows, spools = self._kept(owner, held)
         machines: list[int] = []
         stocks: list[int] = []
-        for machine in {each.id: each for each in reversed(capacity.machines)}.values():
-            row = self._row(author, machine.id)
+        for machine in news.values():
+            row = rows[machine.id] if machine.id in rows else self._row(author, machine.id)
             self._put(row, machine, capacity)
             self._put_place(row, owner)
-            stocks += self._put_stock(row, machine)
+            stocks += self._put_stock(row, held[machine.id], spools)
             machines.append(row)
-        self._owners[author] = replace(owner, machines=tuple(machines), stocks=tuple(stocks))
+        for names, code in spent:
+            names.give_back(code)
+        self._owners[author] = replace(
+            owner, machines=tuple(machines), stocks=tuple(stocks), power=curve.of_record(capacity)
+        )
+        self._index.changed(stocks)
 
     def set_standing(self, author: NodeId, standing: float, tier: int = 0) -> None:
         """Say how far a workshop is trusted, from 0 to 1, for as long as it is known; of a
@@ -178,6 +220,7 @@ class CapacityView:
         self._owners[author] = owner
         for row in owner.machines:
             self._put_place(row, owner)
+        self._index.changed(owner.stocks)
 
     def forget(self, author: NodeId) -> None:
         """Drop all that is known of a workshop."""
@@ -202,6 +245,7 @@ class CapacityView:
             self._owners[author] = owner
             for row in owner.machines:
                 self._put_place(row, owner)
+            self._index.changed(owner.stocks)
         for author in self._unknown():
             del self._owners[author]
         return gone
@@ -217,16 +261,18 @@ class CapacityView:
     # Rows.
 
     def _own(self) -> None:
-        """Stop sharing with the snapshots of before, which must not change."""
-        if not self._is_shared:
+        """Stop sharing with the snapshots of before that are held: they must not change."""
+        if self._reader is None or self._reader() is None:
             return
-        self._is_shared = False
+        self._reader = None
+        self._index = self._index.copy()
         self._owners = dict(self._owners)
         self._machines, self._stocks = self._machines.copy(), self._stocks.copy()
         self._authors, self._ids = list(self._authors), list(self._ids)
         self._processes = self._processes.copy()
         self._materials = self._materials.copy()
         self._currencies = self._currencies.copy()
+        self._licences, self._timetables = self._licences.copy(), self._timetables.copy()
 
     def _owner(self, author: NodeId) -> Owner:
         known = self._owners.get(author)
@@ -259,6 +305,13 @@ class CapacityView:
         columns.grid[row] = capacity.grid_g_per_kwh
         columns.free_at[row] = machine.free_at
         columns.until[row] = capacity.until or np.inf
+        columns.nozzle[row] = machine.nozzle_um
+        columns.tolerance[row] = machine.tolerance_um
+        columns.temperature[row] = machine.temperature_c or TEMPERATURE_UNKNOWN
+        columns.timetable[row] = self._timetables.take(machine.hours, machine.attended)
+        licences = "\n".join(machine.licences)
+        columns.licences[row] = self._licences.take(licences) if licences else NO_CODE
+        columns.makes_for[row] = MAKES_FOR[machine.makes_for]
 
     def _put_place(self, row: int, owner: Owner) -> None:
         columns = self._machines
@@ -267,10 +320,36 @@ class CapacityView:
         columns.standing[row] = owner.standing
         columns.tier[row] = owner.tier
 
-    def _put_stock(self, machine_row: int, machine: Machine) -> list[int]:
+    def _kept(self, owner: Owner, held: dict[str, Stock]) -> tuple[dict[str, int], Spools]:
+        """Return the rows of those machines and stocks that are still there, and free the others.
+
+        `held` has what each machine has now, by its id.
+        """
+        rows: dict[str, int] = {}
+        spools: Spools = {}
+        freed: list[int] = []
+        for row in owner.machines:
+            if self._ids[row] in held:
+                rows[self._ids[row]] = row
+            else:
+                freed.append(row)
+        freed_stocks: list[int] = []
+        for row in owner.stocks:
+            machine = int(self._stocks.machine[row])
+            material = self._materials.name(int(self._stocks.material[row]))
+            if material in held.get(self._ids[machine], ()):
+                spools[machine, material] = row
+            else:
+                freed_stocks.append(row)
+        self._free_rows(freed, freed_stocks)
+        return rows, spools
+
+    def _put_stock(self, machine_row: int, held: Stock, spools: Spools) -> list[int]:
         rows: list[int] = []
-        for material, (mass_mg, price) in stock_of(machine).items():
-            row = self._free_stocks.pop() if self._free_stocks else self._stock_row()
+        for material, (mass_mg, price) in held.items():
+            row = spools.get((machine_row, material), -1)
+            if row < 0:
+                row = self._free_stocks.pop() if self._free_stocks else self._stock_row()
             columns = self._stocks
             columns.material[row] = self._materials.take(material)
             columns.machine[row] = machine_row
@@ -286,15 +365,32 @@ class CapacityView:
         return row
 
     def _clear(self, owner: Owner) -> None:
-        for row in owner.machines:
+        for names, code in self._names_of(owner):
+            names.give_back(code)
+        self._free_rows(owner.machines, owner.stocks)
+
+    def _free_rows(self, machines: Sequence[int], stocks: Sequence[int]) -> None:
+        for row in machines:
             self._machines.live[row] = False
-            self._processes.give_back(int(self._machines.process[row]))
-            self._currencies.give_back(int(self._machines.currency[row]))
-        for row in owner.stocks:
-            self._materials.give_back(int(self._stocks.material[row]))
+        for row in stocks:
             self._stocks.material[row] = NO_CODE
-        self._free_machines += owner.machines
-        self._free_stocks += owner.stocks
+        self._free_machines += machines
+        self._free_stocks += stocks
+        self._index.changed(stocks)
+
+    def _names_of(self, owner: Owner) -> list[tuple[Names | Timetables, int]]:
+        """Return all codes that an owner's rows use."""
+        machines, stocks = list(owner.machines), list(owner.stocks)
+        used: list[tuple[Names | Timetables, int]] = []
+        for names, column in (
+            (self._processes, self._machines.process[machines]),
+            (self._currencies, self._machines.currency[machines]),
+            (self._timetables, self._machines.timetable[machines]),
+            (self._licences, self._machines.licences[machines]),
+            (self._materials, self._stocks.material[stocks]),
+        ):
+            used += ((names, code) for code in column.tolist() if code != NO_CODE)
+        return used
 
 
 def tie_key(author: NodeId, machine: str) -> int:

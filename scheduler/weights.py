@@ -37,9 +37,17 @@ class Weights:
     """The same, as a share of what machine and material cost. Order of magnitude."""
     unknown_place_km: float = 500.0
     """Great-circle distance that is assumed of a workshop whose place is not known."""
+    trust_floor: float = 0.0
+    """A workshop of a lower standing does not fit."""
+    distance_max_km: float = 0.0
+    """Great-circle distance beyond which a machine does not fit; 0: none is too far."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, float | int) and not (isfinite(value) and value >= 0):
                 raise UsageError(f"{field.name}: {value} is not a number from 0 up")
+        if self.trust_floor > 1.0:
+            raise UsageError(
+                f"trust_floor: {self.trust_floor:g} is above 1, the highest standing there is"
+            )

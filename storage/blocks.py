@@ -13,6 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -105,7 +106,12 @@ class DiskBlockStore:
                 continue  # Not ours: somebody put a file there by hand.
 
     def size(self) -> int:
-        return sum(entry.stat().st_size for entry in self._entries())
+        total = 0
+        with reporting(str(self._blocks)):
+            for entry in self._entries():
+                with suppress(FileNotFoundError):  # Deleted a moment ago.
+                    total += entry.stat().st_size
+        return total
 
     def _make_folders(self) -> None:
         shards = [self._blocks / letter for letter in _SHARDS]

@@ -13,12 +13,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def reporting(path: str, way_out: str = "") -> Generator[None]:
     """Turn every `OSError` of the block into `StoreFull` or `StoreBroken` about `path`.
 
-    `way_out`: what to do where it is not for want of room.
+    `way_out`: what to do; without one, the path is in this node's home.
     """
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise StoreFull(path) from error
+            raise (StoreFull(path, way_out) if way_out else StoreFull(path)) from error
         why = error.strerror or repr(error)
         raise StoreBroken(path, f"{why}; {way_out}" if way_out else why) from error

@@ -23,10 +23,10 @@ _INTEGER_MAX = 2**63 - 1
 class StoreFull(ResourceError):
     """There is no room for more. What was kept before is whole and still there."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, way_out: str = "move the home folder") -> None:
         super().__init__(
             f"{path}: no room left on this disk, or a quota or file size limit is reached; "
-            "free some space or move the home folder, then try again"
+            f"free some space or {way_out}, then try again"
         )
         self.path = path
 

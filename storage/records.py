@@ -28,10 +28,11 @@ from .ports import (
     StoredRecord,
     StoreFull,
 )
+from .transaction import transaction
 
 APPLICATION_ID = 0x43_46_61_62
 """The letters CFab, in the file's header."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PAGE_BYTES = 4096
 """What SQLite makes a new file of."""
 WAL_BYTES_MAX = 16 * 1024**2
@@ -231,10 +232,12 @@ class SqliteRecordStore:
         fresh = self._pragma("schema_version") == 0
         if not fresh and application != APPLICATION_ID:
             raise UsageError(f"{self._path} is not a commonfab record store; move it away")
-        if not fresh and version > FORMAT_VERSION:
+        if not fresh and version != FORMAT_VERSION:
+            newer = "use the newer program that wrote it"
+            older = "move it away, and this node's peers bring back what was public"
             raise UsageError(
                 f"{self._path} has format {version}, and this program reads {FORMAT_VERSION}; "
-                "use the newer program that wrote it"
+                f"{newer if version > FORMAT_VERSION else older}"
             )
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
@@ -346,15 +349,8 @@ class SqliteRecordStore:
     @contextmanager
     def _commit(self) -> Generator[None]:
         """Do all of the block durably, or none of it."""
-        with self._reporting():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._reporting(), transaction(self._db):
+            yield
 
     @contextmanager
     def _reporting(self) -> Generator[None]:

@@ -4,22 +4,27 @@ Alice buys, Bob has the workshop. A letter that answers another takes what it ne
 The changes are the fields of the record's body, which checks them.
 """
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any, Literal, TypeVar
 
 from msgspec import structs
 
+from commonfab.protocol.body import Body
 from commonfab.protocol.envelope import Signer
 from commonfab.protocol.ids import NodeId, Timestamp
-from commonfab.protocol.lease.slots import start_by
-from commonfab.protocol.limits import CAPACITY_TERM_MS_MAX, DAY_MS, REQUEST_TERM_MS
+from commonfab.protocol.lease.windows import length_of, start_by
+from commonfab.protocol.limits import (
+    CAPACITY_TERM_MS_MAX,
+    DAY_MS,
+    REQUEST_TERM_MS,
+    WINDOW_KNOWN_MS,
+)
 from commonfab.protocol.records import (
     Acceptance,
-    Body,
     Capacity,
-    Denial,
-    Denylist,
     Design,
+    Evidence,
     Grant,
     Job,
     Lease,
@@ -37,10 +42,11 @@ from commonfab.protocol.records import (
     Request,
     Revocation,
     Stock,
-    Vouch,
+    Window,
     Workshop,
     sign,
 )
+from commonfab.protocol.statements import Denial, Denylist, Vouch
 from tests.protocol.signers import ALICE, BOB, CAROL
 
 NOON = Timestamp(1_795_000_000_000)
@@ -258,6 +264,7 @@ def a_lease(
     request: Record, offer: Record, acceptance: Record, /, by: Signer = BOB, **changes: Any
 ) -> Record:
     asked, offered = body_of(request, Request), body_of(offer, Offer)
+    place = {name: changes[name] for name in ("seq", "at") if name in changes}
     fields: dict[str, Any] = {
         "to": acceptance.author,
         "acceptance": acceptance.id,
@@ -267,10 +274,26 @@ def a_lease(
         "epoch": asked.epoch,
         "machine": offered.machine,
         "start": offered.start,
-        "start_by": start_by(offered.start, offered.end, asked.grace_ms),
+        "start_by": start_by(offered, asked.grace_ms),
         "end": offered.end,
+        "length_ms": offered.length_ms,
+        "window": a_window(offer, acceptance, by, **place).data,
     }
     return sign(Lease(**_head(f"lease/{offered.machine}", fields | changes)), by)
+
+
+def a_window(offer: Record, acceptance: Record, /, by: Signer = BOB, **changes: Any) -> Record:
+    """Return the public half of a lease."""
+    offered = body_of(offer, Offer)
+    fields: dict[str, Any] = {
+        "machine": offered.machine,
+        "start": offered.start,
+        "end": offered.end,
+        "length_ms": length_of(offered),
+        "acceptance": acceptance.id,
+        "until": changes.get("end", offered.end) + WINDOW_KNOWN_MS,
+    }
+    return sign(Window(**_head(f"window/{offered.machine}", fields | changes)), by)
 
 
 def a_progress(lease: Record, /, by: Signer = BOB, **changes: Any) -> Record:
@@ -296,6 +319,15 @@ def a_refusal(about: Record, /, by: Signer = BOB, **changes: Any) -> Record:
 
 
 # From either.
+
+
+def an_evidence(by: Signer, papers: Sequence[Record], **changes: Any) -> Record:
+    fields: dict[str, Any] = {
+        "to": CAROL.node,
+        "order": ORDER,
+        "papers": tuple(paper.data for paper in papers),
+    }
+    return sign(Evidence(**_head("evidence", fields | changes)), by)
 
 
 def a_release(

@@ -37,6 +37,7 @@ PURE_LIBRARY = {
     *("abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "decimal"),
     *("enum", "fractions", "functools", "hashlib", "heapq", "hmac", "itertools", "math", "numbers"),
     *("operator", "re", "statistics", "string", "struct", "types", "typing", "unicodedata"),
+    "weakref",
 }
 IMPURE_CALLS = {"open", "print", "input", "eval", "exec", "breakpoint", "__import__", "id", "hash"}
 # Libraries, and the files that alone may import them.
@@ -52,6 +53,8 @@ HOMES = {
     "msgpack": "protocol/encoding.py",
     "blake3": "protocol/multihash.py",
     "trimesh": "node/meshes/*.py",
+    "pandas": "node/energy/sky.py",
+    "pvlib": "node/energy/sky.py",
     "cryptography": "node/home/keys.py",
     "zeroconf": "node/network/mdns.py",
     "mnemonic": "node/meeting/words.py",
@@ -64,10 +67,10 @@ ONE_FILE_ONLY = {"ipfshttpclient", "trimesh", "tomlkit"}
 AROUND_A_NODE = ("node/cli/*.py", "node/demo/*.py")
 # The doctor only tries whether libp2p loads.
 VISITORS = {("node/home/doctor.py", "libp2p")}
-# Libraries that come with libp2p or ipfshttpclient, in the version that it asks for.
-CARRIED = {"Crypto", "multiaddr", "google", "requests", "urllib3"}
+# Libraries that come with libp2p, ipfshttpclient or pvlib, in the version that it asks for.
+CARRIED = {"Crypto", "multiaddr", "google", "pandas", "requests", "urllib3"}
 NAMELESS = re.compile(r"(^|_)(utils?|helpers?|common|base|managers?|misc)$")
-HEAVY = ("libp2p", "lxml", "networkx", "numpy", "scipy", "trimesh")
+HEAVY = ("libp2p", "lxml", "networkx", "numpy", "pandas", "pvlib", "scipy", "trimesh")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ Times are milliseconds since 1970 UTC; lengths micrometres; masses milligrams.
 
 from msgspec import Struct
 
-from commonfab.scheduler.explanation import Explanation
+from commonfab.scheduler.why.explanation import Explanation
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -33,6 +33,14 @@ class MachineNow(Answer, frozen=True):
     queue: int = 0
     """Leases that wait for it."""
     takes_jobs: bool = True
+    nozzle_um: int = 0
+    """Of it, as of all that follows: 0 or empty if it is not told."""
+    tolerance_um: int = 0
+    temperature_c: int = 0
+    hours: str = ""
+    """When it may run, by the clocks of the place: "Mon-Fri 09:00-18:00", or "always"."""
+    attended: str = ""
+    """When someone is there."""
 
 
 class TrafficLine(Answer, frozen=True):
@@ -76,6 +84,8 @@ class Status(Answer, frozen=True):
     budget_bytes: int
     """What they may carry on one day; 0: any."""
     machines: list[MachineNow]
+    power: str
+    """Where their power comes from; empty: as from any grid."""
     warnings: list[str]
     """What needs a person: a machine that failed, a full disk, a damaged record."""
     put_aside: list[str]
@@ -203,6 +213,7 @@ class Bundled(Answer, frozen=True):
     """A bundle that was written, or would be."""
 
     file: str
+    """Empty: none, as the node that it is for lacks nothing."""
     root: str
     designs: int
     records: int
@@ -308,6 +319,8 @@ class AttemptLine(Answer, frozen=True):
     mass_mg: int
     energy_mwh: int
     co2e_mg: int
+    basis: str = ""
+    """What the CO2e rests on: mean, hourly, clear-sky; empty: not said."""
     reason: str = ""
 
 
@@ -337,6 +350,8 @@ class OrderLine(Answer, frozen=True):
     pieces_made: int
     pieces_surplus: int
     jobs: list[JobLine]
+    profile: str = ""
+    """What counts how much when its machines are chosen; empty: as the node is set."""
 
 
 class Explained(Answer, frozen=True):
@@ -416,3 +431,5 @@ class Found(Answer, frozen=True):
     holders: list[HolderLine]
     looked: list[str]
     """Where was looked besides, and with what success."""
+    denied: str = ""
+    """Why this node will have nothing to do with it, and who says so; empty: it will."""

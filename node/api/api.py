@@ -6,29 +6,27 @@ Parameters arrive as decoded JSON and are typed here; answers are the types in a
 import importlib.metadata
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import trio
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from commonfab.protocol.errors import Malformed, UsageError
-from commonfab.protocol.ids import OrderId, RecordId
+from commonfab.protocol.errors import Malformed, ResourceError, UsageError
+from commonfab.protocol.ids import RecordId
 from commonfab.protocol.peer_id import peer_text
-from commonfab.protocol.records import Design, Origin, Place, Record
+from commonfab.protocol.records import Design, Origin, Record
 from commonfab.protocol.sync.subset import ALL
 from commonfab.storage.cid import CID
 
 from .. import clock
 from ..answers.node import (
     Connected,
-    Explained,
     Found,
     FoundDesigns,
     Got,
     Happening,
     MachineNow,
-    OrderLine,
     Picture,
     Published,
     ShownDesign,
@@ -44,11 +42,10 @@ from . import finding as finding_answers
 from . import ipfs as ipfs_api
 from . import keeping as keeping_api
 from . import meeting as meeting_api
+from . import orders as orders_api
+from . import requests as requests_api
 from . import standing as standing_api
 from . import wishes as wishes_api
-
-ID_PREFIX_MIN = 4
-"""Digits of an id that are enough to name something by."""
 
 
 class _Nothing(Struct, forbid_unknown_fields=True):
@@ -68,18 +65,6 @@ class _Which(Struct, forbid_unknown_fields=True):
 class _Get(Struct, forbid_unknown_fields=True):
     design: str
     out: str
-
-
-class _Order(Struct, forbid_unknown_fields=True):
-    design: str
-    quantity: int
-    lat: Annotated[float, Meta(ge=-90, le=90)]
-    lon: Annotated[float, Meta(ge=-180, le=180)]
-    by: int = 0
-
-
-class _WhichOrder(Struct, forbid_unknown_fields=True):
-    order: str = ""
 
 
 class _Address(Struct, forbid_unknown_fields=True):
@@ -103,6 +88,8 @@ class Api:
         bundles = bundles_api.BundlesApi(self._node)
         wishes = wishes_api.WishesApi(self._node)
         meeting = meeting_api.MeetingApi(self._node)
+        orders = orders_api.OrdersApi(self._node, self._find_design)
+        requests = requests_api.RequestsApi(self._node)
         return {
             "keep": _typed(keeping_api.Keep, keeping.keep),
             "drop": _typed(keeping_api.Which, keeping.drop),
@@ -141,10 +128,14 @@ class Api:
             "wish.add": _typed(wishes_api.Add, wishes.add),
             "wish.remove": _typed(wishes_api.Remove, wishes.remove),
             "wishes": _typed(wishes_api.Nothing, wishes.wishes),
-            "order": _typed(_Order, self.order),
-            "orders": _typed(_WhichOrder, self.orders),
-            "cancel": _typed(_WhichOrder, self.cancel),
-            "explain": _typed(_WhichOrder, self.explain),
+            "plan": _typed(orders_api.Wanted, orders.plan),
+            "order": _typed(orders_api.Ordered, orders.order),
+            "orders": _typed(orders_api.Which, orders.orders),
+            "cancel": _typed(orders_api.Which, orders.cancel),
+            "requests": _typed(requests_api.Nothing, requests.requests),
+            "decide": _typed(requests_api.Decide, requests.decide),
+            "explain": _typed(orders_api.Which, orders.explain),
+            "explain.grounds": _typed(orders_api.Which, orders.grounds),
             "peers": _typed(meeting_api.Nothing, meeting.peers),
             "pair": _typed(meeting_api.Nothing, meeting.pair),
             "join": _typed(meeting_api.Join, meeting.join),
@@ -161,7 +152,7 @@ class Api:
         node = self._node
         shop, place = node.settings.workshop, node.settings.workshop.place_for_others()
         reach = node.transport.reachability()
-        size = await trio.to_thread.run_sync(node.blocks.size)
+        size = await self._blocks_bytes()
         return Status(
             version=importlib.metadata.version("commonfab"),
             node=peer_text(node.me),
@@ -187,13 +178,25 @@ class Api:
             today_bytes=node.thrift.today_bytes,
             budget_bytes=node.thrift.budget_bytes,
             machines=self._machines(),
+            power=node.fleet.energy.in_words(clock.now()),
             warnings=node.journal.warnings(),
             put_aside=[str(item) for item in node.library.put_aside_items()],
         )
 
+    async def _blocks_bytes(self) -> int:
+        """Return the size of the files here; a folder that cannot be read is warned of."""
+        node = self._node
+        try:
+            size = await trio.to_thread.run_sync(node.blocks.size)
+        except ResourceError as error:
+            node.journal.warn("blocks", f"the files here cannot be counted: {error}")
+            return 0
+        node.journal.clear("blocks")
+        return size
+
     def _machines(self) -> list[MachineNow]:
         node = self._node
-        held = node.owner.slots()
+        held, now = node.owner.slots(), clock.now()
         drivers = {machine.id: machine.driver for machine in node.fleet.configured}
         return [
             views.machine_now(
@@ -201,8 +204,9 @@ class Api:
                 drivers[machine.id],
                 node.fleet.drivers[machine.id].condition(),
                 [slot for slot in held if slot.offered.machine == machine.id],
+                clock.utc_offset_minutes(now),
             )
-            for machine in node.fleet.describe(clock.now())
+            for machine in node.fleet.describe(now)
         ]
 
     async def publish(self, params: _Publish, progress: Progress) -> Published:
@@ -246,27 +250,6 @@ class Api:
         files, size = await node.shelf.export(root, Path(params.out))
         return Got(design=record.id.hex(), folder=params.out, files=files, size_bytes=size)
 
-    async def order(self, params: _Order, _progress: Progress) -> OrderLine:
-        place = Place(lat_udeg=round(params.lat * 1e6), lon_udeg=round(params.lon * 1e6))
-        design = await self._find_design(params.design)
-        self._node.denying.check(design)
-        order = await self._node.ordering.place(design, params.quantity, place, params.by)
-        return self._order_line(order)
-
-    async def orders(self, params: _WhichOrder, _progress: Progress) -> list[OrderLine]:
-        if params.order:
-            return [self._order_line(self._find_order(params.order))]
-        return [views.order_line(state, self._node.library) for state in self._node.buyer.orders()]
-
-    async def cancel(self, params: _WhichOrder, _progress: Progress) -> OrderLine:
-        order = self._find_order(params.order)
-        await self._node.ordering.cancel(order)
-        return self._order_line(order)
-
-    async def explain(self, params: _WhichOrder, _progress: Progress) -> Explained:
-        state = self._node.buyer.order(self._find_order(params.order))
-        return self._node.ordering.explained(state.order)
-
     async def connect(self, params: _Address, _progress: Progress) -> Connected:
         peer = await self._node.acquaintance.connect(params.address)
         await self._node.syncing.with_peer(peer, ALL)
@@ -306,21 +289,9 @@ class Api:
             await node.shelf.fetch(_root(record), node.holders(record), note)
             nursery.cancel_scope.cancel()
 
-    def _order_line(self, order: OrderId) -> OrderLine:
-        return views.order_line(self._node.buyer.order(order), self._node.library)
-
     async def _find_design(self, which: str) -> Record:
         """Return the design with this name, part of a name, id, or start of an id."""
         return await self._node.library.designs.find(which)
-
-    def _find_order(self, which: str) -> OrderId:
-        orders = [OrderId(state.order.order) for state in self._node.buyer.orders()]
-        found = [order for order in orders if _starts(order, which)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise UsageError(f"{which}: {len(found)} orders begin with it; give more of the id")
-        raise UsageError(f"{which}: no such order here; see: commonfab orders")
 
 
 _PROGRESS_S = 0.2
@@ -337,10 +308,6 @@ def _typed(
         return await method(typed, progress)
 
     return handler
-
-
-def _starts(identifier: bytes, which: str) -> bool:
-    return len(which) >= ID_PREFIX_MIN and identifier.hex().startswith(which.lower())
 
 
 def _design(record: Record) -> Design:

@@ -76,6 +76,11 @@ class BundlesApi:
 
     async def open(self, params: Open, progress: Progress) -> OpenedBundle:
         path = Path(params.path)
+        if path.suffix == RECEIPT_SUFFIX:
+            raise UsageError(
+                f"{path}: a receipt, and no bundle; commonfab bundle open {path.parent} tells what"
+                " it says"
+            )
         return await opening.open_bundle(self._node, path, progress, dry_run=params.dry_run)
 
     async def open_folder(self, params: Open, progress: Progress) -> OpenedFolder:

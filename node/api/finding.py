@@ -14,6 +14,7 @@ async def find(node: Node, root: CID) -> Found:
     return Found(
         root=str(root),
         is_here=await node.shelf.look(root),
+        denied=node.denying.why_not(root),
         holders=[
             HolderLine(
                 node=peer_text(holder.peer),

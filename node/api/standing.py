@@ -9,8 +9,8 @@ from commonfab.protocol.errors import CommonfabError, UsageError
 from commonfab.protocol.ids import NodeId, RecordId
 from commonfab.protocol.limits import DAY_MS, VOUCH_TERM_MS_MAX
 from commonfab.protocol.peer_id import peer_text
-from commonfab.protocol.records import Denial, Vouch
 from commonfab.protocol.standing.proofs import NOBODY
+from commonfab.protocol.statements import Denial, Vouch
 from commonfab.storage.cid import CID
 
 from .. import clock

@@ -21,6 +21,7 @@ from ..answers.node import (
     TrafficLine,
 )
 from ..library import Library
+from ..machines import week
 from ..machines.port import Condition
 from ..network.metering import Moved
 
@@ -81,9 +82,14 @@ def design_line(record: Record, library: Library, *, is_here: bool) -> DesignLin
 
 
 def machine_now(
-    machine: Machine, driver: str, condition: Condition, held: list[Slot]
+    machine: Machine,
+    driver: str,
+    condition: Condition,
+    held: list[Slot],
+    utc_offset_minutes: int,
 ) -> MachineNow:
-    """`held`: the slots that are alive on this machine, earliest first."""
+    """`held`: the slots that are alive on this machine, earliest first. The offset is that of
+    the clocks of the place."""
     running = next((s for s in held if isinstance(s.state, slots.Running)), None)
     waiting = sum(isinstance(s.state, slots.Leased | slots.Ready) for s in held)
     job = ""
@@ -103,6 +109,11 @@ def machine_now(
         free_at=machine.free_at,
         queue=waiting,
         takes_jobs=machine.takes_jobs,
+        nozzle_um=machine.nozzle_um,
+        tolerance_um=machine.tolerance_um,
+        temperature_c=machine.temperature_c,
+        hours=week.in_words(machine.hours, utc_offset_minutes),
+        attended=week.in_words(machine.attended, utc_offset_minutes),
     )
 
 
@@ -126,6 +137,7 @@ def order_line(state: OrderState, library: Library) -> OrderLine:
         pieces_made=state.pieces_made(),
         pieces_surplus=state.surplus(),
         jobs=[_job_line(job, order, library) for job in state.jobs],
+        profile=order.profile,
     )
 
 
@@ -170,6 +182,7 @@ def _attempt_line(attempt: attempts.Attempt, to: Place, library: Library) -> Att
         mass_mg=said.mass_mg,
         energy_mwh=said.energy_mwh,
         co2e_mg=said.co2e_mg,
+        basis=offer.basis,
         reason=attempt.reason,
     )
 

@@ -78,6 +78,7 @@ class Asked:
 async def make_for(node: Node, asked: Asked, say: Said) -> Bundled:
     """Write what a node lacks into a new file, whole or not at all; `dry_run` only counts.
 
+    Where it lacks nothing, and this node has no wishes to tell it of, nothing is written.
     Raises `UsageError` if the place is taken or the budget is too small for anything,
     `ResourceError` if the disk refuses: nothing is left of it then.
     """
@@ -89,6 +90,8 @@ async def make_for(node: Node, asked: Asked, say: Said) -> Bundled:
     with node.blocks.hold():
         plan = _Plan(node, asked)
         await plan.fill(say)
+        if plan.is_empty and not node.wishing.wishes:
+            return _told(node, asked, plan)
         return await _write(node, asked, plan, path, say)
 
 
@@ -113,14 +116,25 @@ async def _write(node: Node, asked: Asked, plan: "_Plan", path: Path, say: Said)
             with suppress(OSError):
                 path.with_name(f"{path.name}.part").unlink(missing_ok=True)
     assert file.size_bytes <= asked.budget_bytes
-    return Bundled(
+    return structs.replace(
+        _told(node, asked, plan),
         file=str(path),
         root=str(layout.root),
+        blocks=len(layout.blocks) + len(plan.cids),
+        size_bytes=file.size_bytes,
+    )
+
+
+def _told(node: Node, asked: Asked, plan: "_Plan") -> Bundled:
+    """Return what is told of a plan before there is a file."""
+    return Bundled(
+        file="",
+        root="",
         designs=len(plan.trees),
         records=len(plan.records),
         letters=len(plan.letters),
-        blocks=len(layout.blocks) + len(plan.cids),
-        size_bytes=file.size_bytes,
+        blocks=0,
+        size_bytes=0,
         is_dry_run=asked.dry_run,
         to=peer_text(asked.to),
         to_name=node.library.name_of(asked.to),
@@ -162,6 +176,12 @@ class _Plan:
     _known: list[bytes] = field(default_factory=list[bytes])
     _seen: set[CID] = field(default_factory=set[CID])
     _taken: set[RecordId] = field(default_factory=set[RecordId])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the other lacks nothing that is here."""
+        has_left_out = self.left_out or self.left_out_records
+        return not (self.letters or self.records or self.trees or has_left_out)
 
     async def fill(self, say: Said) -> None:
         asked, carrying = self.asked, self.node.carrying

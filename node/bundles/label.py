@@ -89,7 +89,7 @@ def write_receipt(path: Path, delivery: Delivery, signer: Signer) -> Path:
         f"{_SIGNED}{signed}",
     )
     aside = receipt.with_name(f"{receipt.name}.{secrets.token_hex(4)}")
-    with reporting(str(receipt)):
+    with reporting(str(receipt), "make room on the disk or stick that it is on"):
         try:
             with aside.open("xb") as file:
                 file.write("\n".join((*lines, "")).encode())

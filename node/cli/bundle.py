@@ -76,6 +76,10 @@ def make(
 def _print_made(made: "Bundled") -> None:
     from .words import count, size, text, who
 
+    if not made.file:
+        lacks = "lacks nothing that is here, as far as is known; nothing was written"
+        click.echo(f"{who(made.to_name, made.to)} {lacks}", err=True)
+        return
     holds = [count(made.designs, "design"), count(made.records, "record")]
     if made.letters:
         holds.append(count(made.letters, "letter"))

@@ -131,7 +131,9 @@ def _print_design(design: "DesignLine") -> None:
     from .table import Column, table, width, write
     from .words import box, count, mass, size, text, who
 
-    where = "all here" if design.is_here else "with other peers; commonfab get brings them here"
+    where = "with other peers; commonfab get brings them here"
+    if design.is_here or design.denied:
+        where = "all here" if design.is_here else "not kept here"
     lines = [
         f"{text(design.name)} {text(design.version)}",
         *([text(design.function)] if design.function else []),

@@ -1,15 +1,19 @@
 """Why these machines, and why not the others: `commonfab explain` in a terminal.
 
 For each job the machines that have it, or else the best one, with the terms of their cost;
-then each other with what speaks against it, in one sentence.
+then each other with what speaks against it in one sentence, and what would make it fit.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from commonfab.protocol.errors import Malformed, ResourceError, UsageError
 from commonfab.protocol.peer_id import parse_peer
-from commonfab.scheduler.explanation import Explanation, Verdict
-from commonfab.scheduler.reasons import duration, money
+from commonfab.scheduler.reasons import duration, listed, money
+from commonfab.scheduler.why.explanation import Change, Explanation, Verdict
 
 from .. import clock
 from ..answers.node import Explained, JobLine, OrderLine
@@ -18,6 +22,8 @@ from .words import bar, count, identifier, moment, text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from commonfab.scheduler.why.grounds import Finding
 
 _OTHERS_SHOWN = 20
 """Machines named one by one in a terminal; `--json` has up to 200."""
@@ -30,6 +36,40 @@ def print_explained(explained: Explained, order: OrderLine) -> None:
         job = next(job for job in order.jobs if job.index == explanation.job)
         write(*_job(explanation, job), "")
     write(f"commonfab orders {identifier(order.id)} says what came of it.")
+
+
+def check(file: Path) -> "list[Finding]":
+    """Make the explanations of a file anew. Needs no node.
+
+    Raises `Malformed` for a file that is none of `commonfab explain --out`.
+    """
+    from commonfab.scheduler.why.grounds import GROUNDS_BYTES_MAX, Grounds
+    from commonfab.scheduler.why.grounds import check as check_grounds
+
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(GROUNDS_BYTES_MAX + 1)
+    except OSError as error:
+        raise ResourceError(f"{file}: {error.strerror}; name another FILE") from error
+    if len(data) > GROUNDS_BYTES_MAX:
+        raise Malformed(f"{file}: is longer than {GROUNDS_BYTES_MAX >> 20} MiB")
+    try:
+        findings = check_grounds(msgspec.json.decode(data, type=Grounds))
+    except (msgspec.DecodeError, UsageError) as error:
+        raise Malformed(f"{file}: not what commonfab explain --out writes: {error}") from error
+    if not findings:
+        raise Malformed(f"{file}: holds no explanation; write one: commonfab explain --out")
+    return findings
+
+
+def print_checked(findings: "list[Finding]") -> None:
+    """Print what came of making explanations anew."""
+    for found in findings:
+        machines = count(found.machines, "machine")
+        rest = f"; {found.counted} more are only counted" if found.counted else ""
+        said = text(found.fault) or f"{machines}, every word and number as told{rest}"
+        write(f"job {found.job + 1}: {said}")
+    write("What counts how much, and how far workshops are trusted, is as the buyer says.")
 
 
 def _job(explanation: Explanation, job: JobLine) -> "Iterator[RenderableType]":
@@ -48,7 +88,7 @@ def _job(explanation: Explanation, job: JobLine) -> "Iterator[RenderableType]":
     fitting = [verdict for verdict in verdicts if verdict.rank and verdict not in shown]
     if fitting:
         yield "\nothers that can:"
-        yield _fitting(fitting[:_OTHERS_SHOWN], explanation.currency)
+        yield _fitting(fitting[:_OTHERS_SHOWN], explanation.weights.currency)
     unfit = [verdict for verdict in verdicts if not verdict.rank]
     if unfit:
         yield "\nmachines that cannot:"
@@ -67,28 +107,28 @@ def _has(verdict: Verdict, job: JobLine) -> bool:
 def _heading(verdict: Verdict, explanation: Explanation, mark: str) -> "RenderableType":
     from rich.text import Text
 
-    price = money(verdict.minor, text(explanation.currency))
+    price = money(verdict.milliminor / 1000, text(explanation.weights.currency))
     line = Text(f"{text(verdict.workshop)}, {text(verdict.machine)}  {price}", style="bold")
     return line.append(f"  <- {mark}: {text(verdict.note)}", style="green")
 
 
 def _terms(verdict: Verdict, explanation: Explanation) -> "RenderableType":
-    total = sum(max(0.0, term.minor) for term in verdict.terms) or 1.0
+    total = sum(max(0, term.milliminor) for term in verdict.terms) or 1
     columns = [
         Column(title="term"),
-        Column(title=text(explanation.currency), is_right=True),
+        Column(title=text(explanation.weights.currency), is_right=True),
         Column(title="share", drop=1),
         Column(title="because", wraps=True),
     ]
     rows = [
         [
             term.name,
-            f"{term.minor / 100:.2f}",
-            bar(term.minor / total, _BAR_WIDTH),
+            f"{term.milliminor / 100_000:.2f}",
+            bar(term.milliminor / total, _BAR_WIDTH),
             text(term.words),
         ]
         for term in verdict.terms
-        if term.minor
+        if term.milliminor
     ]
     return table(columns, rows, width())
 
@@ -108,10 +148,10 @@ def _fitting(verdicts: list[Verdict], currency: str) -> "RenderableType":
             str(verdict.rank),
             text(verdict.workshop),
             text(verdict.machine),
-            f"{verdict.minor / 100:.2f}",
+            f"{verdict.milliminor / 100_000:.2f}",
             "?" if verdict.distance_m is None else f"{verdict.distance_m / 1000:.0f}",
             duration(verdict.seconds * 1000),
-            text(verdict.note),
+            _with_unknown(verdict),
         ]
         for verdict in verdicts
     ]
@@ -123,11 +163,29 @@ def _unfit(verdicts: list[Verdict]) -> "RenderableType":
         Column(title="workshop"),
         Column(title="machine"),
         Column(title="because it", wraps=True),
+        Column(title="to make it fit", wraps=True, drop=1),
     ]
     rows = [
-        [text(verdict.workshop), text(verdict.machine), text(verdict.note)] for verdict in verdicts
+        [
+            text(verdict.workshop),
+            text(verdict.machine),
+            text(verdict.note),
+            listed([_words(change) for change in verdict.changes]),
+        ]
+        for verdict in verdicts
     ]
     return table(columns, rows, width())
+
+
+def _with_unknown(verdict: Verdict) -> str:
+    return "; it ".join(text(words) for words in (verdict.note, *verdict.unknown))
+
+
+def _words(change: Change) -> str:
+    """Return what to do; a time as a clock shows it, rounded up to the minute."""
+    if change.constraint == "deadline":
+        return f"let it come by {moment(change.numbers[0] + 59_999, clock.now())}"
+    return text(change.sentence)
 
 
 def _rest(explanation: Explanation, fitting: int, unfit: int) -> Iterator[str]:

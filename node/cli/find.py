@@ -27,6 +27,8 @@ def _print_found(found: "Found") -> None:
 
     here = "all here" if found.is_here else "not all here"
     lines = [f"root     {found.root}", f"files    {here}"]
+    if found.denied:
+        lines[1:] = [f"denied   {text(found.denied)}"]
     columns = [
         Column(title="holder"),
         Column(title="known by"),
@@ -45,5 +47,5 @@ def _print_found(found: "Found") -> None:
     write("\n".join(lines), *(["", table(columns, rows, width())] if rows else []))
     for said in found.looked:
         click.echo(text(said), err=True)
-    if not rows and not found.is_here:
+    if not (rows or found.is_here or found.denied):
         click.echo("Nobody is known to have it. Connect to peers, or open a bundle.", err=True)

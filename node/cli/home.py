@@ -101,6 +101,7 @@ def _print_status(status: "Status") -> None:
         f"peers    {status.peers} connected, {count(status.workshops, 'workshop')} known",
         f"designs  {status.designs} known, {size(status.blocks_bytes)} of files here",
         f"orders   {status.open_orders} open",
+        *([f"power    {text(status.power)}"] if status.power else []),
         *_traffic(status),
     ]
     write("\n".join(lines))

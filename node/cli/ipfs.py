@@ -65,6 +65,8 @@ def import_(called: Called, cid: str, name: str) -> None:
     from ..answers.ipfs import Imported
     from .words import count, size
 
+    if Path(cid).is_file():
+        raise click.UsageError(f"{cid} is a file, and no CID; see: commonfab bundle open {cid}")
     done = called.ask("ipfs.import", Imported, cid=cid, label=name)
     if done is not None:
         click.echo(f"{done.root}: {count(done.blocks, 'block')}, {size(done.size_bytes)}, kept")

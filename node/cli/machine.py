@@ -10,7 +10,7 @@ from .options import Box, BoxType, Stock, StockType
 
 if TYPE_CHECKING:
     from ..answers.node import MachineNow
-    from ..home.config import Machine
+    from ..machines.settings import Machine
 
 
 @click.group("machine")
@@ -36,9 +36,15 @@ def machine() -> None:
 )
 @click.option("--model", default="", help="Maker and type, for people.")
 @click.option("--price-per-hour", type=float, default=0.0, help="For an hour of its time.")
-@click.option("--power", type=int, default=0, help="Watts while it runs.")
+@click.option("--power", type=int, default=0, help="Watts while it runs, on average.")
+@click.option("--peak", type=int, default=0, help="Watts while it heats up.")
 @click.option("--speed", type=float, default=1.0, help="2.0 takes half the ordinary time.")
 @click.option("--setup", type=int, default=0, help="Seconds between two jobs.")
+@click.option("--nozzle", type=float, default=0.0, help="Width of its nozzle or tool, in mm.")
+@click.option("--tolerance", type=float, default=0.0, help="How far a length may be off, in mm.")
+@click.option("--temperature", type=int, default=0, help="Degrees Celsius that it heats to.")
+@click.option("--hours", multiple=True, help='When it may run: "Mon-Fri 09:00-18:00".')
+@click.option("--attended", multiple=True, help="When someone is there, likewise.")
 @click.option(
     "--driver", type=click.Choice(["virtual"]), default="virtual", help="How to speak to it."
 )
@@ -53,15 +59,21 @@ def add(
     model: str,
     price_per_hour: float,
     power: int,
+    peak: int,
     speed: float,
     setup: int,
+    nozzle: float,
+    tolerance: float,
+    temperature: int,
+    hours: tuple[str, ...],
+    attended: tuple[str, ...],
     driver: "Literal['virtual']",
     time_lapse: float,
     fails_every: int,
 ) -> None:
     """Add a machine, and tell the node if it runs."""
     from ..home import config_edit
-    from ..home.config import Machine, Material
+    from ..machines.settings import Machine, Material
 
     new = Machine(
         id=id,
@@ -75,8 +87,14 @@ def add(
         ),
         speed=speed,
         setup_s=setup,
+        nozzle_mm=nozzle,
+        tolerance_mm=tolerance,
+        temperature_c=temperature,
+        hours=hours,
+        attended=attended,
         price_per_hour=price_per_hour,
         power_w=power,
+        peak_w=peak,
         time_lapse=time_lapse,
         fails_every=fails_every,
     )
@@ -125,7 +143,22 @@ def list_(called: Called) -> None:
     if called.as_json:
         called.print_json(machines)
     else:
-        write(machines_table(machines, clock.now()))
+        write(machines_table(machines, clock.now()), *filter(None, map(_told, machines)))
+
+
+def _told(machine: "MachineNow") -> str:
+    """Return what is told of a machine's tool and hours, if anything is."""
+    from .words import text
+
+    told = (
+        (machine.nozzle_um, f"tool {machine.nozzle_um / 1000:g} mm"),
+        (machine.tolerance_um, f"exact to {machine.tolerance_um / 1000:g} mm"),
+        (machine.temperature_c, f"heats to {machine.temperature_c} \N{DEGREE SIGN}C"),
+        (machine.hours, f"runs {machine.hours}"),
+        (machine.attended, f"attended {machine.attended}"),
+    )
+    said = "; ".join(words for fact, words in told if fact)
+    return text(f"{machine.id}: {said}") if said else ""
 
 
 def _machines(called: Called) -> "list[MachineNow]":
@@ -146,6 +179,11 @@ def _machines(called: Called) -> "list[MachineNow]":
             volume_um=machine.volume_um,
             materials=[f"{held.material} {held.grams:.0f} g" for held in machine.materials],
             state="offline",
+            nozzle_um=machine.nozzle_um,
+            tolerance_um=machine.tolerance_um,
+            temperature_c=machine.temperature_c,
+            hours=", ".join(machine.hours),
+            attended=", ".join(machine.attended),
         )
         for machine in configured
     ]

@@ -16,17 +16,18 @@ from .keeping import drop, gc, keep, pins, replicas, scrub
 from .machine import machine
 from .meet import invite, join, pair
 from .network import network
-from .order import cancel, explain, order, orders
+from .order import cancel, explain, order, orders, plan
 from .peer import connect, peers
+from .requests import decide, requests
 from .standing import deny, standing, vouch
 from .wishes import wish, wishes
 
 _SECTIONS = (
     ("This node", (init, run, status, doctor)),
-    ("Its machines", (machine,)),
+    ("Its machines", (machine, requests, decide)),
     ("Designs", (publish, designs, show, find, get, bundle)),
     ("What is kept", (wish, wishes, keep, drop, pins, replicas, gc, scrub, ipfs)),
-    ("Orders", (order, orders, cancel, explain)),
+    ("Orders", (plan, order, orders, cancel, explain)),
     ("Other nodes", (peers, pair, invite, join, connect, network)),
     ("Who is believed", (standing, vouch, deny)),
     ("To look at first", (demo,)),

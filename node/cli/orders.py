@@ -54,10 +54,11 @@ def print_orders(orders: list[OrderLine]) -> None:
 def print_order(order: OrderLine) -> None:
     now = clock.now()
     by = f", by {moment(order.by, now)}" if order.by else ""
+    profile = f", {text(order.profile)}" if order.profile else ""
     surplus = f", {order.pieces_surplus} more than needed" if order.pieces_surplus else ""
     head = [
         f"order {identifier(order.id)}: {order.quantity} x {text(order.design_name)}"
-        f" to {place(order.lat, order.lon)}{by}",
+        f" to {place(order.lat, order.lon)}{by}{profile}",
         f"{order.state}: {order.pieces_made} of {count(order.pieces_wanted, 'piece')}"
         f" made{surplus}",
     ]
@@ -136,9 +137,15 @@ def _totals(order: OrderLine) -> list[str]:
         _price(taken),
         duration(sum(attempt.machine_seconds for attempt in taken) * 1000),
         energy(sum(attempt.energy_mwh for attempt in taken)),
-        f"{mass(sum(attempt.co2e_mg for attempt in taken))} CO2e",
+        f"{mass(sum(attempt.co2e_mg for attempt in taken))} CO2e{_bases(taken)}",
     ]
     return ["", f"in all: {', '.join(filter(None, sums))}"]
+
+
+def _bases(attempts: list[AttemptLine]) -> str:
+    """Return what the CO2e rests on, in brackets; nothing where nobody has said it."""
+    known = sorted({attempt.basis for attempt in attempts if attempt.basis})
+    return f" ({', '.join(known)})" if known else ""
 
 
 def _attempts(order: OrderLine) -> Iterator[AttemptLine]:

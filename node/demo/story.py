@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from commonfab.scheduler.explanation import Explanation, Verdict
+from commonfab.scheduler.why.explanation import Explanation, Verdict
+from commonfab.scheduler.why.grounds import Grounds, check
 
 from ..answers.node import (
     AttemptLine,
@@ -191,6 +192,11 @@ class Story:
         self.checks.add(
             "for each machine it is said why, or why not",
             is_true=everything and all(v.note or v.obstacles or v.terms for v in told.others),
+        )
+        findings = check(buyer.ask("explain.grounds", {"order": order.id}, Grounds))
+        self.checks.add(
+            "anybody gets the same words and numbers from what the workshops signed",
+            is_true=not any(found.fault for found in findings),
         )
         return order
 
@@ -377,9 +383,9 @@ class Story:
 def _verdict_row(verdict: Verdict) -> tuple[str, ...]:
     km = "" if verdict.distance_m is None else f"{verdict.distance_m / 1000:.0f}"
     if verdict.rank:
-        cost = f"{verdict.minor / 100:.2f}"
-        terms = [t for t in verdict.terms if round(t.minor)]
-        why = ", ".join(f"{t.name} {t.minor / 100:.2f}" for t in terms)
+        cost = f"{verdict.milliminor / 100_000:.2f}"
+        terms = [t for t in verdict.terms if round(t.milliminor / 1000)]
+        why = ", ".join(f"{t.name} {t.milliminor / 100_000:.2f}" for t in terms)
         return str(verdict.rank), verdict.machine, cost, km, why
     return "-", verdict.machine, "", km, "; ".join(o.sentence for o in verdict.obstacles)
 

@@ -20,8 +20,9 @@ from commonfab.protocol.peer_id import peer_text
 from ..answers.node import Status
 from ..control.client import Client
 from ..home import founding
-from ..home.config import Machine, Material, Network, Settings, Trade, Workshop
+from ..home.config import Network, Settings, Trade, Workshop
 from ..home.folder import Home
+from ..machines.settings import Machine, Material
 
 TIME_LAPSE = 2000.0
 """An hour of a machine passes in 1.8 s."""

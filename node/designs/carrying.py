@@ -6,7 +6,7 @@ when the session began: that is remembered until the node stops.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -52,15 +52,21 @@ class PeerState:
     """None: it never said."""
     synced: Timestamp
     """It has the public records that were here before; 0: never synced since the start."""
+    declined: Collection[RecordId]
+    """But for these, which it did not believe then."""
 
 
 class Carrying:
     """One for each node."""
 
     def __init__(
-        self, me: NodeId, library: Library, last_sync: Callable[[NodeId], Timestamp]
+        self,
+        me: NodeId,
+        library: Library,
+        last_sync: Callable[[NodeId], tuple[Timestamp, Collection[RecordId]]],
     ) -> None:
-        """`last_sync` returns when a sync with a peer last came to its end; 0: never."""
+        """`last_sync` returns when a sync with a peer last came to its end, 0 being never, and
+        which records the peer did not take."""
         self._me = me
         self._library = library
         self._last_sync = last_sync
@@ -86,19 +92,20 @@ class Carrying:
 
     def state_of(self, peer: NodeId) -> PeerState:
         data = self._library.note(_key(peer))
-        last = self._last_sync(peer)
+        last, declined = self._last_sync(peer)
         synced = Timestamp(max(0, last - _SESSION_MS))
         if data is None:
-            return PeerState(Timestamp(0), NOTHING, None, synced)
+            return PeerState(Timestamp(0), NOTHING, None, synced, declined)
         kept = msgspec.msgpack.decode(data, type=_Kept)
         summary = notes.read(kept.note).note
         assert isinstance(summary, Summary)
         known = Known(summary.salt, summary.count, kept.known)
-        return PeerState(Timestamp(summary.at), known, summary.wishes, synced)
+        return PeerState(Timestamp(summary.at), known, summary.wishes, synced, declined)
 
     def has_by_sync(self, state: PeerState, record: RecordId) -> bool:
         """Return whether a peer has a public record because it synced with this node."""
-        return self._arrived.get(record, self._arrived_before) < state.synced
+        arrived = self._arrived.get(record, self._arrived_before)
+        return arrived < state.synced and record not in state.declined
 
     async def note_summary(self, signed: notes.Signed, known: bytes) -> bool:
         """Keep what a peer says that it has; return False if it is not news.

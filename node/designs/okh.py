@@ -52,7 +52,8 @@ _KNOWN_V1 = frozenset(
 )
 _KNOWN_OF_PART = frozenset(
     {"name", "tsdc", "printing-process", "source", "export", "material", "quantity", "infill",
-     "resolution-mm", "shell-thickness", "supports", "seconds", "mass"}
+     "resolution-mm", "shell-thickness", "supports", "seconds", "mass", "nozzle-mm",
+     "tolerance-mm", "temperature"}
 )  # fmt: skip
 
 
@@ -87,6 +88,12 @@ class ManifestPart:
     seconds: int | None = None
     """Machine time for one piece, where there is no estimate. A key of ours, `seconds`."""
     mass_mg: int | None = None
+    nozzle_um: int = 0
+    """The widest nozzle or tool that makes it; 0: any. A key of ours, as the next two."""
+    tolerance_um: int = 0
+    """How far a length may be off; 0: not asked."""
+    temperature_c: int = 0
+    """What its material must be heated to; 0: not said."""
     rest: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
@@ -233,8 +240,11 @@ def _part(table: object, codes_above: list[str], remarks: list[str]) -> Manifest
         layer_mm=_within(tree, "resolution-mm", 0.01, 10),
         shell_mm=_within(tree, "shell-thickness", 0, 100),
         supports=tree.get("supports") is True,
-        seconds=None if seconds is None else round(seconds),
+        seconds=round(seconds) if seconds else None,
         mass_mg=None if mass_g is None else round(mass_g * 1000),
+        nozzle_um=round(1000 * (_within(tree, "nozzle-mm", 0.001, 50) or 0)),
+        tolerance_um=round(1000 * (_within(tree, "tolerance-mm", 0.001, 50) or 0)),
+        temperature_c=round(_within(tree, "temperature", 1, 5000) or 0),
         rest={key: value for key, value in tree.items() if key not in _KNOWN_OF_PART},
     )
 

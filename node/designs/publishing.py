@@ -157,6 +157,9 @@ def _part(
         watertight=facts.watertight if facts else False,
         seconds=seconds,
         mass_mg=mass_mg,
+        nozzle_um=part.nozzle_um,
+        tolerance_um=part.tolerance_um,
+        temperature_c=part.temperature_c,
     )
 
 
@@ -182,17 +185,18 @@ def _design(
     node: Node, stream: str, source: _Source, parts: list[Part], root: CID, size: int
 ) -> Design:
     read = source.manifest
+    licence = plain_text(read.licence)[:120]
     return Design(
         **node.author.head(stream, clock.now()),
         name=plain_text(read.name)[:120],
         version=plain_text(read.version)[:120],
-        licence=plain_text(read.licence)[:120],
+        licence=licence,
         licensor=plain_text(read.licensor)[:120],
         function=plain_text(read.function)[:500],
         root=bytes(root),
         manifest=source.file,
         picture=read.image,
-        parts=tuple(parts),
+        parts=tuple(structs.replace(part, licence=licence) for part in parts),
         size_bytes=size,
         language=_language(read),
         tags=_tags(read),

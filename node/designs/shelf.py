@@ -75,8 +75,8 @@ class Shelf:
         return root
 
     def is_whole(self, root: CID) -> bool:
-        """Return whether all of it is known to be here."""
-        return root.as_v1() in self._whole
+        """Return whether all of it is known to be here, and not denied."""
+        return root.as_v1() in self._whole and not self.why_not(root)
 
     def fresh(self) -> list[CID]:
         """Return the roots of what has just come."""
@@ -89,8 +89,11 @@ class Shelf:
         self._whole &= sure
 
     async def look(self, root: CID) -> bool:
-        """Find out whether all of it is here, by reading it."""
+        """Find out whether all of it is here, by reading it. What is denied never is."""
         root = root.as_v1()
+        if self.why_not(root):
+            await trio.lowlevel.checkpoint()
+            return False
         with self.blocks.hold():
             if root not in self._whole and await trio.to_thread.run_sync(self._is_all_here, root):
                 self._whole.add(root)

@@ -10,6 +10,7 @@ There are two networks that never mix: one of the internet (WAN) and one of each
 with. A stranger that is dialled for a lookup is let go after it.
 """
 
+import math
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -39,6 +40,8 @@ _QUESTIONS_MAX = 100
 _TEND_MS = 10 * MINUTE_MS
 _TRIES_MAX = 2
 """Addresses that are tried of each peer."""
+_TRY_S = 3.0
+"""For each but the last: a silent one leaves time for the next, and for the question."""
 _LENGTH_BYTES_MAX = 3
 
 
@@ -299,13 +302,17 @@ async def connect(transport: Transport, peer: NodeId, addresses: Iterable[str]) 
     if peer in _linked(transport):
         return False
     failure = "no address of it may be dialled"
-    for address in list(addresses)[:_TRIES_MAX]:
-        try:
-            await transport.connect(address)
-        except CommonfabError as error:
-            failure = str(error)
-        else:
-            return True
+    tried = list(addresses)[:_TRIES_MAX]
+    for address in tried:
+        with trio.move_on_after(math.inf if address == tried[-1] else _TRY_S) as in_time:
+            try:
+                await transport.connect(address)
+            except CommonfabError as error:
+                failure = str(error)
+            else:
+                return True
+        if in_time.cancelled_caught:
+            failure = f"nobody answers at {address}"
     raise ResourceError(f"{short(peer)} cannot be reached: {failure}")
 
 

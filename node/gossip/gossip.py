@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from commonfab.protocol.envelope import author_of
 from commonfab.protocol.gossip.areas import Topic
 from commonfab.protocol.gossip.broadcast import Broadcast, Judge
 from commonfab.protocol.gossip.broadcast_events import (
@@ -48,6 +49,8 @@ from .outbox import Outbox
 _ITEM_BYTES = 8 * KIB
 _ITEM_IDS = 64
 """What counts as one item, of a long record and of a list of ids."""
+ITEMS_AT_ONCE = 64
+"""Of a frame; then the others have their turn: a long one would hold them up for a second."""
 _REPAIR_EVERY_S = 30.0
 """A peer is asked for a session of sync no more often."""
 _REPAIRS_MAX = 1024
@@ -63,13 +66,15 @@ class Gossip:
         topics: frozenset[Topic],
         repair: Callable[[NodeId], Awaitable[None]],
         offend: Callable[[NodeId, str], None],
+        is_known: Callable[[NodeId], bool],
     ) -> None:
         """`repair` syncs with a peer that may know what got lost on the way; `offend` counts
-        what a peer does against the rules."""
+        what a peer does against the rules; what authors say of whom `is_known` goes first."""
         self._transport = transport
         self._core = Broadcast(judge, topics, random.random)
         self._sync = repair
         self._offend = offend
+        self._is_known = is_known
         self._outboxes: dict[NodeId, Outbox] = {}
         self._reading: dict[NodeId, trio.CancelScope] = {}
         self._told: dict[NodeId, Wants] = {}
@@ -147,10 +152,12 @@ class Gossip:
                     self._told[peer] = item
             if peer not in self._outboxes and self._is_linked(peer):
                 self.link_up(peer)  # The news of the link is still on its way.
-            self._handle(Arrived(peer, items))
-            pace = self._paces.get(peer)
-            if pace is not None:
-                await pace.wait(sum(map(_cost, items)))
+            for at in range(0, len(items), ITEMS_AT_ONCE):
+                some = items[at : at + ITEMS_AT_ONCE]
+                self._handle(Arrived(peer, some))
+                pace = self._paces.get(peer)
+                if pace is not None:
+                    await pace.wait(sum(map(_cost, some)))
 
     def _is_linked(self, peer: NodeId) -> bool:
         return any(link.peer == peer for link in self._transport.links())
@@ -162,7 +169,7 @@ class Gossip:
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Send(to, item):
-                self._outboxes[to].put(item)
+                self._outboxes[to].put(item, of_stranger=self._is_of_stranger(item))
             case Offend(peer, why):
                 self._offend(peer, why)
             case Repair(peer):
@@ -170,6 +177,9 @@ class Gossip:
             case WakeAt(at):
                 self._wake_at = min(self._wake_at, at / 1000)
                 self._wake.set()
+
+    def _is_of_stranger(self, item: Item) -> bool:
+        return isinstance(item, Push) and not self._is_known(author_of(item.sealed))
 
     def _repair(self, peer: NodeId) -> None:
         now = trio.current_time()

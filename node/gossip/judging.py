@@ -2,6 +2,8 @@
 news, and whether its author says too much.
 """
 
+from collections.abc import Callable
+
 from commonfab.protocol.admission import Accept, Reject
 from commonfab.protocol.envelope import Envelope
 from commonfab.protocol.gossip.allowance import Allowances
@@ -19,6 +21,15 @@ RECORDS_PER_S = 1.0
 RECORDS_BURST = 120
 """Of one author. An honest one says something every few seconds at most, but for the day on which
 it publishes all its designs; what is beyond comes by sync."""
+STRANGERS_PER_S = 0.25
+STRANGERS_BURST = 30
+"""Of all strangers that are linked here together: what is beyond comes by sync, so that a crowd
+of them spends little of this node's time, and none of its peers'."""
+ALONE_FACTOR = 8
+"""They are heard so many times as much where nobody else speaks: in a town in which nobody has
+met anybody, the news of some hundred workshops."""
+_ALONE_MS = 10 * MINUTE_MS
+"""Nobody else speaks if no peer that is known here has pushed anything for so long."""
 _AUTHORS_MAX = 10_000
 _FRESH_MS = 2 * MINUTE_MS
 """A record of another that came by sync is passed on if it is no older: the others of an area
@@ -28,21 +39,33 @@ that was cut off hear of it at once, and old records are not told again."""
 class Judging:
     """One for each node."""
 
-    def __init__(self, me: NodeId, driver: Driver, library: Library) -> None:
+    def __init__(
+        self, me: NodeId, driver: Driver, library: Library, is_known: Callable[[NodeId], bool]
+    ) -> None:
         self._me = me
+        self._is_known = is_known
         self._driver = driver
         self._library = library
         self._said = Allowances[NodeId](
             per_s=RECORDS_PER_S, burst=RECORDS_BURST, users_max=_AUTHORS_MAX
         )
+        self._told_by_strangers = Allowances[None](
+            per_s=STRANGERS_PER_S, burst=STRANGERS_BURST, users_max=1
+        )
+        self._known_spoke_at = -_ALONE_MS
 
     def judge(self, peer: NodeId, area: Topic, sealed: Envelope) -> Judged:
         """Judge a record at once; if it is accepted, it is kept soon."""
-        if not self._said.take(sealed.author, 1, clock.now()):
+        now = clock.now()
+        if not self._said.may(sealed.author, 1, now):
             if peer == sealed.author:
                 return Judged("reject", area, "more records than one author may gossip")
             return Judged("ignore", area)
+        if not self._is_heard(peer, now):
+            return Judged("ignore", area)
         verdict = self._driver.judge_public(sealed.data)
+        if not isinstance(verdict, Reject):  # What others forge is not counted as an author's word.
+            self._said.take(sealed.author, 1, now)
         match verdict:
             case Accept(record):
                 return Judged("accept", self._area(record, area))
@@ -50,6 +73,13 @@ class Judging:
                 return Judged("reject", area, reason)
             case _:
                 return Judged("ignore", area)
+
+    def _is_heard(self, peer: NodeId, now: Timestamp) -> bool:
+        if self._is_known(peer):
+            self._known_spoke_at = now
+            return True
+        is_alone = now >= self._known_spoke_at + _ALONE_MS
+        return self._told_by_strangers.take(None, 1 / ALONE_FACTOR if is_alone else 1, now)
 
     def is_news(self, record: Record, now: Timestamp) -> bool:
         """Tell whether others should hear of a record that has just been kept."""

@@ -25,6 +25,8 @@ from ..network.transport import Stream, Transport, opened
 
 _OUTBOX_BYTES_MAX = 4 * MIB
 """What may wait for one peer; what is more is dropped, and the peer finds it by sync."""
+_OF_STRANGERS_BYTES_MAX = 3 * MIB
+"""Of that, what strangers may have said: their crowd keeps out nobody's word who is known here."""
 _FRAME_BYTES = 256 * KIB
 """A frame is closed when it has as much, and less than a record more."""
 GATHER_S = 0.02
@@ -40,17 +42,20 @@ class Outbox:
 
     peer: NodeId
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    _items: deque[Item] = field(default_factory=deque[Item])
+    _first: deque[Item] = field(default_factory=deque[Item])
+    _of_strangers: deque[Item] = field(default_factory=deque[Item])
     _bytes: int = 0
     _has_lost: bool = False
     _filled: trio.Event = field(default_factory=trio.Event)
 
-    def put(self, item: Item) -> None:
+    def put(self, item: Item, *, of_stranger: bool = False) -> None:
+        """Have something written; what strangers have said waits for the rest."""
         size = size_of(item)
-        if self._bytes + size > _OUTBOX_BYTES_MAX:
+        room = _OF_STRANGERS_BYTES_MAX if of_stranger else _OUTBOX_BYTES_MAX
+        if self._bytes + size > room:
             self._has_lost = True
             return
-        self._items.append(item)
+        (self._of_strangers if of_stranger else self._first).append(item)
         self._bytes += size
         self._filled.set()
 
@@ -70,15 +75,15 @@ class Outbox:
                 await trio.sleep(wait_s)
                 wait_s = min(2 * wait_s, _RETRY_S_MAX)
                 self._has_lost = True
-                if not (self._items and isinstance(self._items[0], Wants)):
-                    self._items.appendleft(wants())
+                if not (self._first and isinstance(self._first[0], Wants)):
+                    self._first.appendleft(wants())
                 self._filled.set()
 
     async def _write(self, stream: Stream, repair: Callable[[NodeId], None]) -> None:
         while True:
             await self._filled.wait()
             await trio.sleep(GATHER_S)
-            while self._items:
+            while self._first or self._of_strangers:
                 await write_frame(stream, encode(self._take()))
             self._filled = trio.Event()
             if self._has_lost:
@@ -89,8 +94,10 @@ class Outbox:
         """Return the items of the next frame."""
         taken: list[Item] = []
         size = 0
-        while self._items and len(taken) < ITEMS_MAX and size < _FRAME_BYTES:
-            item = self._items.popleft()
+        while len(taken) < ITEMS_MAX and size < _FRAME_BYTES:
+            if not (self._first or self._of_strangers):
+                break
+            item = (self._first or self._of_strangers).popleft()
             size += size_of(item)
             taken.append(item)
         self._bytes = max(0, self._bytes - size)

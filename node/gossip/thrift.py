@@ -63,11 +63,12 @@ class Thrift:
         data = library.note(_NOTE)
         self._day = msgspec.msgpack.decode(data, type=Day) if data else Day(0)
         self._counted = 0
+        """Of what moved since the start, what the day has in it."""
 
     @property
     def today_bytes(self) -> int:
-        """What moved today, as far as it was looked at."""
-        return self._day.bytes
+        """What moved today, until now."""
+        return self._today().bytes
 
     @property
     def budget_bytes(self) -> int:
@@ -82,11 +83,7 @@ class Thrift:
 
     async def look(self) -> None:
         """Count what moved, and hear of as much as the budget leaves."""
-        today, ever = clock.now() // DAY_MS, self._traffic.ever.both
-        if self._day.day != today:
-            self._day = Day(today)
-        self._day.bytes += ever - self._counted
-        self._counted = ever
+        self._day, self._counted = self._today(), self._traffic.ever.both
         if not self._budget_bytes:
             return
         await self._library.keep_notes({_NOTE: msgspec.msgpack.encode(self._day)})
@@ -100,6 +97,11 @@ class Thrift:
             self._journal.warn(
                 "budget", f"{step[0]} % of the day's network budget is used: {step[1]}"
             )
+
+    def _today(self) -> Day:
+        today = clock.now() // DAY_MS
+        before = self._day.bytes if self._day.day == today else 0
+        return Day(today, before + self._traffic.ever.both - self._counted)
 
 
 def topics_at(place: Place, used_percent: int) -> frozenset[Topic]:

@@ -7,7 +7,8 @@ is made of the same words. A simple setting can be changed for one run by the en
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,16 +17,22 @@ from msgspec import Meta, Struct
 
 from commonfab.protocol import records
 from commonfab.protocol.errors import ResourceError, UsageError
+from commonfab.protocol.hours import HOURS_PER_DAY
 from commonfab.protocol.limits import (
     CAPACITY_TERM_MS_MAX,
     GRACE_MS_MAX,
+    LICENCES_PER_MACHINE_MAX,
     MACHINES_PER_WORKSHOP_MAX,
-    MATERIALS_PER_MACHINE_MAX,
     SECOND_MS,
 )
+from commonfab.scheduler.profiles import USUAL, Profiles
 
+from ..energy.settings import Energy
+from ..machines import week
+from ..machines.settings import Machine
 from . import config_text, network_key
 from .config_text import Raw
+from .forms import Amount, MachineId, Name, Text, Word
 
 _GRACE_S_MAX = GRACE_MS_MAX // SECOND_MS
 _CAPACITY_S_MAX = CAPACITY_TERM_MS_MAX // SECOND_MS // 2
@@ -34,13 +41,6 @@ _FILE_BYTES_MAX = 1 << 20
 _LISTEN = re.compile(r"/(ip4|ip6)/[0-9a-fA-F.:]+/tcp/[0-9]{1,5}")
 
 _KUBO = r"^(/(ip4|ip6|dns|dns4|dns6)/[0-9A-Za-z.:-]+/tcp/[0-9]{1,5}(/https?)?|/unix/.+)?$"
-_ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
-Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=_ONE_LINE)]
-Text = Annotated[str, Meta(max_length=2000, pattern=_ONE_LINE)]
-Word = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-MachineId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
-Millimetres = Annotated[float, Meta(gt=0, le=100_000)]
-Amount = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class _Section(Struct, frozen=True, kw_only=True):
@@ -186,6 +186,29 @@ class Network(_Section, frozen=True, kw_only=True):
 
 class Trade(_Section, frozen=True, kw_only=True):
     accept: Annotated[bool, Meta(description="Whether the machines take jobs of others.")] = True
+    ask: Annotated[
+        bool,
+        Meta(description="Whether a person decides on jobs of others: commonfab requests, decide."),
+    ] = False
+    makes_for: Annotated[
+        Literal["everyone", "known"],
+        Meta(description="Whose jobs: those of everyone, or of nodes that this one knows."),
+    ] = "everyone"
+    licences: Annotated[
+        tuple[Name, ...],
+        Meta(
+            max_length=LICENCES_PER_MACHINE_MAX,
+            description="Licences whose designs are made here, by their SPDX identifiers. []: any.",
+        ),
+    ] = ()
+    profile: Annotated[
+        Word,
+        Meta(
+            description="What counts how much in orders of this node that do not say it: cheap,\n"
+            "fast, near, green, mine, or a profile of your own. Each may be changed in a table\n"
+            "[profile.NAME], for example with distance_max_km = 50, trust_floor = 0.3."
+        ),
+    ] = USUAL
     grace_s: Annotated[
         int,
         Meta(
@@ -261,82 +284,26 @@ class Ipfs(_Section, frozen=True, kw_only=True):
     ] = ()
 
 
-class Material(_Section, frozen=True, kw_only=True):
-    """Some material at a machine; grams, and money for a kilogram."""
-
-    material: Name
-    grams: Amount
-    price_per_kg: Amount = 0.0
-
-
-class Machine(_Section, frozen=True, kw_only=True):
-    id: Annotated[MachineId, Meta(description="Its name in this workshop.")]
-    driver: Annotated[
-        Literal["virtual"], Meta(description="How this node speaks to it; virtual is a simulation.")
-    ] = "virtual"
-    process: Annotated[Word, Meta(description="Such as fff-printing, laser-cutting, cnc-milling.")]
-    model: Annotated[Text, Meta(description="Maker and type, for people.")] = ""
-    volume_mm: Annotated[
-        tuple[Millimetres, Millimetres, Millimetres],
-        Meta(description="The largest box that fits: x, y, z in millimetres."),
-    ]
-    materials: Annotated[
-        tuple[Material, ...],
-        Meta(
-            min_length=1,
-            max_length=MATERIALS_PER_MACHINE_MAX,
-            description="What is loaded, or on the shelf beside it.",
-        ),
-    ]
-    speed: Annotated[
-        float, Meta(gt=0, le=100, description="2.0 makes a part in half the ordinary time.")
-    ] = 1.0
-    setup_s: Annotated[
-        int, Meta(ge=0, le=86_400, description="Seconds between two jobs: clearing, loading.")
-    ] = 0
-    price_per_hour: Annotated[Amount, Meta(description="For an hour of its time.")] = 0.0
-    power_w: Annotated[int, Meta(ge=0, le=1_000_000, description="Watts while it runs.")] = 0
-    time_lapse: Annotated[
-        float, Meta(gt=0, le=10_000, description="How much faster than real a virtual one runs.")
-    ] = 1.0
-    fails_every: Annotated[
-        int, Meta(ge=0, description="A virtual one fails each so many jobs; 0: never.")
-    ] = 0
-
-    @property
-    def volume_um(self) -> tuple[int, int, int]:
-        x, y, z = (round(side * 1000) for side in self.volume_mm)
-        return x, y, z
-
-    @property
-    def price_minor_per_hour(self) -> int:
-        return round(self.price_per_hour * 100)
-
-    @property
-    def speed_permille(self) -> int:
-        """Return the speed that others are told. A time lapse shortens windows, not work."""
-        return max(1, round(self.speed * 1000))
-
-    def stock(self) -> tuple[records.Stock, ...]:
-        return tuple(
-            records.Stock(
-                material=held.material,
-                mass_mg=round(held.grams * 1000),
-                price_minor_per_kg=round(held.price_per_kg * 100),
-            )
-            for held in self.materials
-        )
-
-
-class Settings(Struct, frozen=True, kw_only=True, rename={"machines": "machine"}):
-    """All of it. In the file, each machine is a `[[machine]]`."""
+class Settings(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    rename={"machines": "machine", "own_profiles": "profile"},
+):
+    """All of it. In the file, each machine is a `[[machine]]`, each profile a `[profile.NAME]`."""
 
     workshop: Workshop
     network: Network = Network()
     trade: Trade = Trade()
+    energy: Energy = Energy()
     storage: Storage = Storage()
     ipfs: Ipfs = Ipfs()
+    own_profiles: Annotated[dict[Word, dict[str, Amount]], Meta(max_length=64)] = {}
+    """By name, the weights that differ (specs/scheduling.md)."""
     machines: Annotated[tuple[Machine, ...], Meta(max_length=MACHINES_PER_WORKSHOP_MAX)] = ()
+
+    def profiles(self) -> Profiles:
+        return Profiles(self.workshop.currency, self.own_profiles, self.trade.profile)
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:
@@ -388,6 +355,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "workshop": Workshop,
     "network": Network,
     "trade": Trade,
+    "energy": Energy,
     "storage": Storage,
     "ipfs": Ipfs,
 }
@@ -423,9 +391,12 @@ def _check(settings: Settings, text: str, name: str) -> None:
     beginnings = (("peers", network.peers), ("dht_peers", network.dht_peers))
     for setting, addresses in (*beginnings, ("bootstrap", network.bootstrap)):
         for address in addresses:
-            _check_peer(address, config_text.at(("network", setting), text, name))
+            _check_peer(address, ("network", setting), text, name)
     for router in settings.ipfs.routers:
-        _check_router(router, config_text.at(("ipfs", "routers"), text, name))
+        _check_router(router, text, name)
+    _check_energy(settings, text, name)
+    _check_profiles(settings, text, name)
+    _check_hours(settings.machines, text, name)
     ids = [machine.id for machine in settings.machines]
     for index, machine_id in enumerate(ids):
         if machine_id in ids[:index]:
@@ -433,19 +404,63 @@ def _check(settings: Settings, text: str, name: str) -> None:
             raise UsageError(f"{where}: two machines are called {machine_id}; rename one")
 
 
-def _check_peer(address: str, where: str) -> None:
+def _check_energy(settings: Settings, text: str, name: str) -> None:
+    energy = settings.energy
+    with _told_of(("energy", "grid_w"), text, name):
+        if not energy.grid_w and not energy.panel_w:
+            raise UsageError("no grid, and no panels in panel_w: no machine here could run")
+    with _told_of(("energy", "grid_g_by_hour"), text, name):
+        hours = len(energy.grid_g_by_hour)
+        if hours not in (0, HOURS_PER_DAY):
+            raise UsageError(f"{hours} numbers; a day has {HOURS_PER_DAY} hours")
+    for index, machine in enumerate(settings.machines):
+        setting = "peak_w" if machine.peak_w else "power_w"
+        with _told_of(("machine", index, setting), text, name):
+            if 0 < machine.peak_w < machine.power_w:
+                raise UsageError(f"{machine.id} peaks at less than it draws on average")
+            most_w = max(machine.power_w, machine.peak_w)
+            if most_w > energy.grid_w and not energy.panel_w:
+                raise UsageError(
+                    f"{machine.id} draws {most_w} W, and grid_w in [energy] gives {energy.grid_w}"
+                )
+
+
+def _check_profiles(settings: Settings, text: str, name: str) -> None:
+    profiles = settings.profiles()
+    for own in settings.own_profiles:
+        with _told_of((f"profile.{own}",), text, name):
+            profiles.weights(own)
+    with _told_of(("trade", "profile"), text, name):
+        profiles.weights("")
+
+
+def _check_hours(machines: Iterable[Machine], text: str, name: str) -> None:
+    for index, machine in enumerate(machines):
+        for setting, openings in (("hours", machine.hours), ("attended", machine.attended)):
+            with _told_of(("machine", index, setting), text, name):
+                week.windows(openings, 0)
+        with _told_of(("machine", index, "attended"), text, name):
+            week.check_that_a_job_can_begin(machine.hours, machine.attended)
+
+
+def _check_peer(address: str, path: config_text.Path, text: str, name: str) -> None:
     from ..network.transport import split_address
 
-    try:
+    with _told_of(path, text, name):
         split_address(address)
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from error
 
 
-def _check_router(endpoint: str, where: str) -> None:
+def _check_router(endpoint: str, text: str, name: str) -> None:
     from ..finding.delegated_routing import check_endpoint
 
-    try:
+    with _told_of(("ipfs", "routers"), text, name):
         check_endpoint(endpoint)
+
+
+@contextmanager
+def _told_of(path: config_text.Path, text: str, name: str) -> Generator[None]:
+    """Say of a `UsageError` which setting it is about."""
+    try:
+        yield
     except UsageError as error:
-        raise UsageError(f"{where}: {error}") from error
+        raise UsageError(f"{config_text.at(path, text, name)}: {error}") from error

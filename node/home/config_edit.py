@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from commonfab.protocol.errors import UsageError
 from commonfab.protocol.limits import MACHINES_PER_WORKSHOP_MAX
 
+from ..machines.settings import Machine
 from . import config, config_text, durable_file
-from .config import Machine, Settings
+from .config import Settings
 from .folder import Home
 
 

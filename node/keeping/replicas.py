@@ -30,6 +30,7 @@ from commonfab.protocol.replicas import (
     Condition,
     Outcome,
     Promise,
+    Promises,
     Standing,
 )
 from commonfab.storage.cid import CID
@@ -79,6 +80,8 @@ class Replicas:
         self._answering: set[NodeId] = set()
         self._reading = trio.CapacityLimiter(_ANSWERING_MAX)
         self._promising = trio.Lock()
+        self._lapsed = self._ended()
+        """This node's promises that ended while it was off, until it has looked at them."""
         self.checks = Checks(_load(library.note(_NOTE)))
         transport.serve(PROTOCOL, self._answer)
 
@@ -96,11 +99,19 @@ class Replicas:
                 await self._say(root.as_v1(), promise.size_bytes, promise.until, withdrawn=True)
         return promise is not None
 
+    def _ended(self) -> list[Promise]:
+        """Return what this node promised until some time in the past, and did not take back."""
+        said, now = Promises(), clock.now()
+        for record in self._library.find("replica", self._me):
+            said.take_in(record)
+        return [promise for promise in said.by(self._me, 0) if promise.until <= now]
+
     async def _renew(self) -> None:
-        """Promise anew what is half over, while it is wished for and all here."""
+        """Promise anew what is half over, or ended meanwhile, if it is wished for and all here."""
         reasons = self._keeping.reasons()
         now = clock.now()
-        for promise in self._library.replicas.by(self._me, now):
+        ended, self._lapsed = self._lapsed, []
+        for promise in [*ended, *self._library.replicas.by(self._me, now)]:
             root = CID.from_bytes(promise.root)
             until = replicas.renewed_until(promise, now)
             if until is None or WISHED not in reasons.get(root, ()):
@@ -108,7 +119,8 @@ class Replicas:
             if not await self._keeping.is_here(root):
                 continue
             async with self._promising:
-                if self._own_promise(root) == promise:  # Else it was taken back just now.
+                before = None if promise in ended else promise
+                if self._own_promise(root) == before:  # Else it was taken back just now.
                     await self.promise(root, promise.size_bytes, until)
 
     def _own_promise(self, root: CID) -> Promise | None:

@@ -1,22 +1,32 @@
 """This workshop's machines: as configured, as drivers, and as what others learn of them."""
 
 import dataclasses
+from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 from msgspec import structs
 
 from commonfab.protocol import records
 from commonfab.protocol.author import Head
-from commonfab.protocol.ids import Timestamp
+from commonfab.protocol.hours import Timetable, timetable
+from commonfab.protocol.ids import NodeId, Timestamp
 from commonfab.protocol.lease.owner import Owner
 from commonfab.protocol.lease.slots import Quote, Reported
+from commonfab.protocol.lease.starts import Load, Placed, Room, Turn, Window
+from commonfab.protocol.lease.turns import at_any_hour
 from commonfab.protocol.limits import CAPACITY_TERM_MS_MAX
 from commonfab.protocol.records import Capacity, Request
+from commonfab.scheduler.energy import curve
 from commonfab.scheduler.quote import Quoter
 
+from .. import clock
+from ..energy.energy import Energy
 from ..home import config
 from ..library import Library
+from . import week
 from .port import MachineDriver
+from .settings import Machine
 from .virtual import VirtualPrinter, VirtualSettings
 
 _LAPSE_MARGIN_MS = 4000
@@ -31,18 +41,19 @@ class Used(msgspec.Struct):
 
 
 class Fleet:
-    """One for each node. Also the `Quoter` of its owner's side."""
+    """One for each node. Also the `Quoter` and the `Starts` of its owner's side."""
 
     def __init__(self, settings: config.Settings, library: Library) -> None:
         self._library = library
         self._settings = settings
+        self.energy = Energy(settings)
         self.drivers: dict[str, MachineDriver] = {}
         self.owner: Owner | None = None
         """Whose slots say when a machine is free; set once, when it is made."""
         self.configure(settings)
 
     @property
-    def configured(self) -> tuple[config.Machine, ...]:
+    def configured(self) -> tuple[Machine, ...]:
         return self._settings.machines
 
     def configure(self, settings: config.Settings) -> None:
@@ -56,6 +67,7 @@ class Fleet:
             drivers[machine.id] = driver
         self.drivers = drivers
         self._settings = settings
+        self.energy.configure(settings)
 
     def takes_jobs(self, machine: str) -> bool:
         driver = self.drivers.get(machine)
@@ -71,24 +83,45 @@ class Fleet:
     def capacity(self, head: Head) -> Capacity:
         """Return what others learn now."""
         now = Timestamp(head["at"])
+        grams, basis = self.energy.curve(now)
         return Capacity(
             **head,
             until=now + CAPACITY_TERM_MS_MAX,
             currency=self._settings.workshop.currency,
-            grid_g_per_kwh=self._settings.workshop.grid_g_per_kwh,
+            grid_g_per_kwh=curve.mean(grams),
+            intensity=grams if len(set(grams)) > 1 else (),
+            basis=basis,
             machines=self.describe(now),
         )
 
     def describe(self, now: Timestamp) -> tuple[records.Machine, ...]:
         return tuple(self._describe(machine, now) for machine in self.configured)
 
-    def quote(self, request: Request, now: Timestamp) -> list[Quote] | str:
+    def quote(self, request: Request, now: Timestamp, buyer: NodeId) -> list[Quote] | str:
         """Return a quote for each machine that can do it, or one sentence: why none can."""
         seen = self.capacity(Head(stream="capacity", seq=1, at=now))
-        quotes = Quoter(seen).quote(request, now)
+        quotes = Quoter(seen, self._knows).quote(request, now, buyer)
         if isinstance(quotes, str):
             return quotes
         return [self._in_time_lapse(quote) for quote in quotes]
+
+    def window(self, machine: str, at: int, length_ms: int) -> Window | None:
+        """Return when a job may begin by the machine's hours, and when it is cleared away."""
+        configured = next((m for m in self.configured if m.id == machine), None)
+        if configured is None:
+            return at_any_hour(at, length_ms)
+        offset = clock.utc_offset_minutes(clock.now())
+        return _timetable(configured.hours, configured.attended, offset).window(at, length_ms)
+
+    def place(
+        self, quote: Quote, request: Request, room: Room, loads: Sequence[Load], now: Timestamp
+    ) -> Placed | None:
+        """Return the window to promise, by the workshop's power."""
+        return self.energy.place(quote, request, room, loads, now)
+
+    def begin(self, turns: Sequence[Turn], loads: Sequence[Load], now: Timestamp) -> list[int]:
+        """Return when each lease may begin whose turn has come, by the workshop's power."""
+        return self.energy.begin(turns, loads, now)
 
     async def use(self, machine: str, material: str, mass_mg: int) -> None:
         """Count what a job took of a machine's stock, durably."""
@@ -104,8 +137,12 @@ class Fleet:
         used.used_mg += mass_mg
         await self._library.keep_notes({_note_key(machine, material): msgspec.msgpack.encode(used)})
 
-    def _describe(self, machine: config.Machine, now: Timestamp) -> records.Machine:
-        owner = self.owner
+    def _knows(self, node: NodeId) -> bool:
+        standing = self._library.standing_of(node)
+        return standing.rank == 0 or standing.tier == "own"
+
+    def _describe(self, machine: Machine, now: Timestamp) -> records.Machine:
+        owner, offset = self.owner, clock.utc_offset_minutes(now)
         return records.Machine(
             id=machine.id,
             process=machine.process,
@@ -118,6 +155,13 @@ class Fleet:
             power_w=machine.power_w,
             free_at=owner.free_at(machine.id, now) if owner else now,
             takes_jobs=self.takes_jobs(machine.id),
+            nozzle_um=machine.nozzle_um,
+            tolerance_um=machine.tolerance_um,
+            temperature_c=machine.temperature_c,
+            hours=week.windows(machine.hours, offset),
+            attended=week.windows(machine.attended, offset),
+            licences=self._settings.trade.licences,
+            makes_for=self._settings.trade.makes_for,
         )
 
     def _stock(self, machine: str, held: records.Stock) -> records.Stock:
@@ -143,9 +187,14 @@ class Fleet:
         return dataclasses.replace(quote, duration_ms=duration_ms)
 
 
+@lru_cache(maxsize=256)
+def _timetable(hours: tuple[str, ...], attended: tuple[str, ...], offset: int) -> Timetable:
+    return timetable(week.windows(hours, offset), week.windows(attended, offset))
+
+
 def _note_key(machine: str, material: str) -> str:
     return f"used/{machine}/{material}"
 
 
-def _make_driver(machine: config.Machine) -> MachineDriver:
+def _make_driver(machine: Machine) -> MachineDriver:
     return VirtualPrinter(VirtualSettings(machine.time_lapse, machine.fails_every))

@@ -25,6 +25,11 @@ async def inspect(shelf: Shelf, design: Design, part: Part, peers: list[NodeId])
     known = next((p for p in design.parts if p.name == part.name), None)
     if known is None:
         raise UsageError(f"{design.name} has no part {part.name!r}")
+    if part.licence != known.licence:
+        raise UsageError(
+            f"{part.name} of {design.name} is under {known.licence or 'no licence that it says'},"
+            f" not under {part.licence or 'none'}"
+        )
     root = CID.from_bytes(design.root)
     await shelf.fetch(root, peers)
     if not is_mesh(known.file):

@@ -14,7 +14,9 @@ class Work:
 
     lease: RecordId
     fence: int
-    """The lease's `seq`: a machine takes no work whose fence is not above the last one's."""
+    """Counts the jobs that were told to start. A machine takes no work whose fence is not above
+    the last one's: that job was given up before it could start. Not the lease's `seq`: a later
+    lease may be made ahead of an earlier one."""
     part: str
     pieces: int
     machine_seconds: int

@@ -61,7 +61,7 @@ class VirtualPrinter:
         if self._state not in ("idle", "failed"):
             raise UsageError(f"the machine is {self._state}")
         if work.fence <= self._last_fence:
-            raise UsageError("a later lease has used this machine since")
+            raise UsageError("another job has used this machine since")
         self._last_fence = work.fence
         self._works_count += 1
         self._cancelled = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Literal
 
 import trio
@@ -66,6 +67,7 @@ class Workbench:
         self._hint = hint
         self._journal = journal
         self._checked: dict[_What, _Checked] = {}
+        self._fences = count(1)
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -87,7 +89,7 @@ class Workbench:
             self._start(self._prepare, request, checked)
 
     def run_job(self, machine: str, lease: Record, request: Record) -> None:
-        self._start(self._run_job, machine, lease, request)
+        self._start(self._run_job, machine, lease, request, next(self._fences))
 
     def resume_job(self, machine: str, lease: Record) -> None:
         """Tell what became of a job that was running when this node stopped."""
@@ -110,7 +112,7 @@ class Workbench:
         checked.fault = await self._check(request.body, request.author)
         checked.done.set()
 
-    async def _run_job(self, machine: str, lease: Record, request: Record) -> None:
+    async def _run_job(self, machine: str, lease: Record, request: Record, fence: int) -> None:
         started = clock.now()
         self.prepare(request)
         checked = self._checked[_what(request)]
@@ -119,12 +121,12 @@ class Workbench:
             self._checked.pop(_what(request), None)  # The next attempt may fetch it elsewhere.
             outcome = Outcome(False, 0, 0, 0, 0, checked.fault)
         else:
-            outcome = await self._make(machine, lease)
+            outcome = await self._make(machine, lease, fence)
         await self._end(lease, started, outcome)
 
-    async def _make(self, machine: str, lease: Record) -> Outcome:
+    async def _make(self, machine: str, lease: Record, fence: int) -> Outcome:
         driver = self._fleet.drivers.get(machine)
-        work = self._work(machine, lease)
+        work = self._work(machine, lease, fence)
         if driver is None or work is None:
             return Outcome(False, 0, 0, 0, 0, f"{machine} is not in this workshop any more")
         self._journal.tell("job_started", machine=machine, part=work.part, pieces=work.pieces)
@@ -137,13 +139,13 @@ class Workbench:
             nursery.cancel_scope.cancel()
         return outcome
 
-    def _work(self, machine: str, lease: Record) -> Work | None:
+    def _work(self, machine: str, lease: Record, fence: int) -> Work | None:
         slot = next((s for s in self._owner.slots() if s.lease == lease), None)
         if slot is None:
             return None
         return Work(
             lease=lease.id,
-            fence=lease.body.seq,
+            fence=fence,
             part=slot.asked.part.name,
             pieces=slot.asked.pieces,
             machine_seconds=slot.offered.machine_seconds,

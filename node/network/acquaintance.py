@@ -82,6 +82,15 @@ class Acquaintance:
         for friend in register.friends:
             transport.know(friend)
 
+    def is_known(self, peer: NodeId) -> bool:
+        """Tell whether a peer is this node, one that its operator chose, or else no stranger."""
+        standing = self._library.standing_of(peer)
+        if standing.rank == 0 or standing.tier == "not believed":
+            return standing.rank == 0
+        if peer == self._transport.me or peer in self._register.friends:
+            return True
+        return any(_leads_to(address) == peer for address in self._wanted)
+
     def seek(self, peer: NodeId) -> None:
         """Ask for a link to a peer for whom there is mail."""
         self._sought.add(peer)

@@ -27,6 +27,9 @@ from .transport import Stream, split_address
 
 _CONNECT_S_MAX = 10.0
 _PROBE_S_MAX = 3.0
+_PERHAPS_PRIVATE = "it may be of a private network, which an invitation leads into"
+_PERHAPS_OTHERS = "it may not be of this private network"
+"""What a peer without the key makes of the noise it hears: an end, or a long wait."""
 _PUNCH_STEP_S = 0.2
 """Between two dials of one punch, where a router has answered for the peer."""
 
@@ -63,8 +66,10 @@ class Dialling:
             with trio.fail_after(_CONNECT_S_MAX):
                 await self._swarm.dial_addr(maddr, ID(peer_bytes(peer)))
         except trio.TooSlowError as error:
-            message = f"nobody answered at {address} within {_CONNECT_S_MAX:.0f} s"
-            raise ResourceError(message + self._perhaps_why()) from error
+            why = "" if self._tcp.key is None else f"; {_PERHAPS_OTHERS}"
+            raise ResourceError(
+                f"nobody answered at {address} within {_CONNECT_S_MAX:.0f} s{why}"
+            ) from error
         except BaseLibp2pError as error:
             raise ResourceError(self._why_not_connected(address, error)) from error
 
@@ -127,8 +132,8 @@ class Dialling:
             if isinstance(cause, OpenConnectionError) and is_circuit(address):
                 return f"{address}: {cause}"
             cause = cause.__cause__
-        return f"{address}: no connection ({error}){self._perhaps_why()}"
+        return f"{address} hung up ({error}); {self._perhaps_why()}"
 
     def _perhaps_why(self) -> str:
-        """Say what a peer without the key makes of the noise it hears: an end, or a long wait."""
-        return "" if self._tcp.key is None else "; it may not be of this private network"
+        """Say what may be wrong with the key where there is an answer, but no libp2p in it."""
+        return _PERHAPS_PRIVATE if self._tcp.key is None else _PERHAPS_OTHERS

@@ -5,6 +5,7 @@ choose. What was wrong with each part stands at its class.
 """
 
 import socket
+from abc import abstractmethod
 from collections.abc import Callable
 
 import trio
@@ -40,12 +41,13 @@ class RawStream(ReadWriteCloser):
         self._inbox = bytearray()
         self._veil = None if key is None else Veil(key)
 
+    @abstractmethod
     async def _receive(self) -> bytes:
         """Return some bytes, or b"" at the end; raise `ConnectionClosedError`."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _send(self, data: bytes) -> None:
-        raise NotImplementedError
+        """Send all of it, or raise `ConnectionClosedError`."""
 
     async def read(self, n: int | None = None) -> bytes:
         """Return `n` bytes, fewer only at the end; without `n`, what there is."""

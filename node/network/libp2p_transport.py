@@ -381,7 +381,7 @@ class Libp2pTransport:
             raise
         except CommonfabError:
             raise
-        except Exception as error:
+        except Exception as error:  # A fault of ours in one handler; the others go on.
             log.error("handler_failed", protocol=protocol, exc_info=error)
             raise
         await stream.leave()

@@ -4,13 +4,15 @@ It keeps the same promises (tests/contracts/test_transport.py) and nothing else 
 keys are believed instead of proven.
 """
 
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Callable
 from itertools import count
 
 import trio
 
 from commonfab.protocol.errors import PeerError, ResourceError, UsageError
 from commonfab.protocol.ids import NodeId
+from commonfab.protocol.limits import STREAM_IDLE_S_MAX, STREAM_S_MAX
 from commonfab.protocol.peer_id import peer_text
 
 from .. import log
@@ -90,8 +92,12 @@ class _Pipe:
 class MemoryStream:
     """One end of a stream; see `transport.Stream`."""
 
-    def __init__(self, peer: NodeId, inward: _Pipe, outward: _Pipe) -> None:
+    def __init__(
+        self, peer: NodeId, inward: _Pipe, outward: _Pipe, idle_s: float = math.inf
+    ) -> None:
+        """It breaks where reading or writing moves nothing for `idle_s`."""
         self._peer = peer
+        self._idle_s = idle_s
         self._inward = inward
         self._outward = outward
         self._is_closed = False
@@ -102,11 +108,16 @@ class MemoryStream:
 
     async def read(self, bytes_max: int) -> bytes:
         assert bytes_max > 0
-        return await self._inward.read(bytes_max)
+        with trio.move_on_after(self._idle_s):
+            return await self._inward.read(bytes_max)
+        raise self._idle()
 
     async def write(self, data: bytes) -> None:
         assert not self._is_closed
-        await self._outward.write(data)
+        with trio.move_on_after(self._idle_s):
+            await self._outward.write(data)
+            return
+        raise self._idle()
 
     def hold(self, size: int) -> None:
         pass  # Nobody is hostile here.
@@ -119,6 +130,10 @@ class MemoryStream:
     async def reset(self) -> None:
         self.destroy()
         await trio.lowlevel.checkpoint()
+
+    def _idle(self) -> StreamBroken:
+        self.destroy()
+        return StreamBroken(f"{peer_text(self._peer)}: nothing moved for {self._idle_s:.0f} s")
 
     def destroy(self) -> None:
         self._inward.destroy()
@@ -144,7 +159,8 @@ class MemoryTransport:
         self._place = network.new_place()
         self._journal = Journal()
         self._connections: dict[NodeId, _Connection] = {}
-        self._handlers: dict[str, Handler] = {}
+        self._handlers: dict[str, tuple[Handler, bool]] = {}
+        """By protocol, each with whether its streams last."""
         self._nursery: trio.Nursery | None = None
         self._send_event: trio.MemorySendChannel[LinkEvent] | None = None
         self._events: trio.MemoryReceiveChannel[LinkEvent] | None = None
@@ -245,41 +261,39 @@ class MemoryTransport:
         if connection is None:
             raise ResourceError(f"{peer_text(peer)} is not connected")
         there, back = _Pipe(), _Pipe()
-        if not connection.other._take(self._me, protocol, MemoryStream(self._me, there, back)):
+        if not connection.other._take(self._me, protocol, there, back):
             raise ResourceError(f"{peer_text(peer)} opens no stream for {protocol}")
         stream = MemoryStream(peer, back, there)
         connection.streams.add(stream)
         return stream
 
     def serve(self, protocol: str, handler: Handler, *, is_lasting: bool = False) -> None:
-        self._handlers[protocol] = handler
+        self._handlers[protocol] = handler, is_lasting
 
-    def _take(self, peer: NodeId, protocol: str, stream: MemoryStream) -> bool:
+    def _take(self, peer: NodeId, protocol: str, inward: _Pipe, outward: _Pipe) -> bool:
         connection = self._connections[peer]
-        handler = self._handlers.get(protocol)
-        if handler is None or connection.inbound_count >= INBOUND_STREAMS_MAX:
+        if protocol not in self._handlers or connection.inbound_count >= INBOUND_STREAMS_MAX:
             return False
         assert self._nursery is not None
+        _, is_lasting = self._handlers[protocol]
+        idle_s = math.inf if is_lasting else STREAM_IDLE_S_MAX
+        stream = MemoryStream(peer, inward, outward, idle_s)
         connection.streams.add(stream)
         connection.inbound_count += 1
-        self._nursery.start_soon(self._handle, protocol, handler, stream, connection)
+        self._nursery.start_soon(self._handle, protocol, stream, connection)
         return True
 
-    async def _handle(
-        self,
-        protocol: str,
-        handler: Callable[[MemoryStream], Awaitable[None]],
-        stream: MemoryStream,
-        connection: _Connection,
-    ) -> None:
+    async def _handle(self, protocol: str, stream: MemoryStream, connection: _Connection) -> None:
+        handler, is_lasting = self._handlers[protocol]
         try:
-            await handler(stream)
+            with trio.fail_after(math.inf if is_lasting else STREAM_S_MAX):
+                await handler(stream)
         except PeerError as error:
             self._offend(stream.peer, str(error))
             stream.destroy()
-        except ResourceError:
+        except (ResourceError, trio.TooSlowError):
             stream.destroy()
-        except Exception as error:
+        except Exception as error:  # A fault of ours in one handler; the others go on.
             log.error("handler_failed", protocol=protocol, exc_info=error)
             stream.destroy()
         except BaseException:

@@ -10,7 +10,7 @@ host where nobody answers, or lean on a relay without need; it can make it dial 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -80,7 +80,7 @@ class Dialler(Transport, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Voice:
+class Voice:
     """What one peer said of reaching this node."""
 
     is_reached: bool
@@ -106,7 +106,7 @@ class Reaching:
         self._announced = list(announced)
         self._told = told
         self._identities: dict[NodeId, Identity] = {}
-        self._voices: dict[NodeId, _Voice] = {}
+        self._voices: dict[NodeId, Voice] = {}
         self._reservations: dict[NodeId, tuple[str, float]] = {}
         """For each relay: the address through it, and when to renew."""
         self._reserving: set[NodeId] = set()
@@ -123,12 +123,7 @@ class Reaching:
         """Tell how far this node is reached from as far away as anybody has said."""
         if not self._dialler.listening():
             return "hidden"
-        if not self._voices:
-            return "unknown"
-        widest = max(voice.reach for voice in self._voices.values())
-        heard = [voice.is_reached for voice in self._voices.values() if voice.reach == widest]
-        # A peer may be unable to dial for reasons of its own; that one could is proof enough.
-        return "open" if any(heard) else "hidden"
+        return state_by(self._voices.values())
 
     @property
     def reach(self) -> Reach | None:
@@ -243,7 +238,7 @@ class Reaching:
             place = ""
         if len(self._voices) >= _REMEMBERED_MAX:
             self._voices.clear()
-        self._voices[peer] = _Voice(is_reached, reach, place, trio.current_time())
+        self._voices[peer] = Voice(is_reached, reach, place, trio.current_time())
 
     def _candidates(self, identity: Identity) -> list[str]:
         """Return where this node might be reached: as announced, as it listens, as it is seen."""
@@ -340,6 +335,19 @@ class Reaching:
         if len(self._dialled_back) > _REMEMBERED_MAX:
             self._dialled_back.popitem(last=False)
         return True
+
+
+def state_by(voices: Collection[Voice]) -> ReachState:
+    """Return what peers make of reaching this node: what most of the farthest ones say.
+
+    Where they are as many, it is hidden: a liar may say that it could dial, and who takes a relay
+    without need is still reached.
+    """
+    widest = max((voice.reach for voice in voices), default=None)
+    heard = [voice.is_reached for voice in voices if voice.reach == widest]
+    if not heard:
+        return "unknown"
+    return "open" if 2 * sum(heard) > len(heard) else "hidden"
 
 
 async def _asked(

@@ -16,8 +16,9 @@ from commonfab.protocol.author import Author
 from commonfab.protocol.errors import CommonfabError, UsageError
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.limits import DENIALS_MAX
-from commonfab.protocol.records import Denial, Denylist, Design, Record
+from commonfab.protocol.records import Design, Record
 from commonfab.protocol.standing.denials import Denials, say
+from commonfab.protocol.statements import Denial, Denylist
 from commonfab.storage.cid import CID
 from commonfab.storage.guarded import GuardedBlocks
 
@@ -62,6 +63,8 @@ class Denying:
         self._standing = standing
         self._journal = journal
         self._changed = trio.Event()
+        self._designs: dict[CID, Record] = {}
+        """Those that are denied, by their trees."""
         note = library.note(_NOTE)
         self.kept = msgspec.msgpack.decode(note, type=Kept) if note else Kept()
         admission.denied = library.why_denied
@@ -72,7 +75,8 @@ class Denying:
         denied = self._library.denials.of_root(bytes(root))
         if denied is not None:
             return say(denied, self._library.name_of(denied.by))
-        return "its design is denied" if root in self._blocks.denied else ""
+        design = self._designs.get(root)
+        return self._library.why_denied(design) if design else ""
 
     def check(self, design: Record) -> None:
         """Raise `UsageError` if a design is denied here."""
@@ -165,10 +169,10 @@ class Denying:
 
     def _roots(self, found: Denials) -> list[CID]:
         """Return the trees that are denied, by themselves or with their design."""
-        designs = [self._library.designs.get(each) for each in found.designs()]
+        designs = filter(None, map(self._library.designs.get, found.designs()))
+        self._designs = {_root(design): design for design in designs}
         roots = [CID.from_bytes(root).as_v1() for root in found.roots() if _is_cid(root)]
-        roots += [_root(design) for design in designs if design is not None]
-        return list(dict.fromkeys(roots))
+        return list(dict.fromkeys([*roots, *self._designs]))
 
     def _held(self, denied: Iterable[CID]) -> list[CID]:
         gone = set(denied)

@@ -10,7 +10,7 @@ import trio
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.lease.buyer import Buyer
 from commonfab.protocol.peer_id import peer_text
-from commonfab.protocol.records import Record, Revocation
+from commonfab.protocol.records import Record
 from commonfab.protocol.standing import standing
 from commonfab.protocol.standing.standing import Experience, Facts, Standing
 
@@ -140,11 +140,10 @@ class Standings:
         for author, denied in library.denials.authors().items():
             reason = denied.reason or "no reason given"
             banned[author] = f"denied by …{peer_text(denied.by)[-8:]}: {reason}"
-        for author in library.liars():
+        for author in library.liars:
             banned[author] = "signed two letters for one place"
-        for revoked in library.stored({"revocation"}):
-            assert isinstance(revoked.body, Revocation)
-            banned[revoked.author] = f"its key is revoked: {revoked.body.reason}"
+        for author, reason in library.revoked.items():
+            banned[author] = f"its key is revoked: {reason}"
         for author in library.frozen:
             banned[author] = "signed two records for one place; the proof is kept"
         banned.pop(self._me, None)
@@ -159,7 +158,7 @@ def experience(buyer: Buyer) -> dict[NodeId, Experience]:
         for attempt in (attempt for job in order.jobs for attempt in job.attempts):
             if attempt.outcome == "made" and attempt.confirmation is not None:
                 good[attempt.owner] = good.get(attempt.owner, 0) + 1
-            elif attempt.outcome in ("failed", "silent"):
+            elif attempt.outcome in ("failed", "silent", "not started"):
                 bad[attempt.owner] = bad.get(attempt.owner, 0) + 1
     return {
         owner: Experience(good.get(owner, 0), bad.get(owner, 0)) for owner in sorted({*good, *bad})

@@ -57,6 +57,7 @@ class _Trouble:
     """Why a design that is chosen did not come, and when it is tried again."""
 
     why: str
+    author: NodeId
     wait_s: float
     retry_at: float
 
@@ -86,6 +87,8 @@ class Wishing:
         """Each design of somebody else's that is wished, with the places of its wishes."""
         self._is_stale = True
         """Whether all designs must be tried anew."""
+        self._moved: set[NodeId] = set()
+        """Authors whose designs must be, for their workshop may be elsewhere now."""
         self._choices: list[Choice] = []
         self._sizes: dict[CID, int] = {}
         self._has_chosen = False
@@ -140,8 +143,7 @@ class Wishing:
             if record.id in self._fitting:
                 self._wake()
         elif isinstance(record.body, Workshop) and self._minds_places():
-            for design in self._library.stored(["design"], record.author):
-                self._try_on(design)
+            self._moved.add(record.author)
             self._wake()
 
     def _minds_places(self) -> bool:
@@ -158,14 +160,17 @@ class Wishing:
             self._fitting[record.id] = (record, fitting)
 
     async def _try_all(self) -> None:
-        while self._is_stale:
-            self._is_stale = False
-            self._fitting.clear()
-            designs = self._library.stored_ids(["design"]) if self._kept.wishes else []
-            for number, identifier in enumerate(designs):
-                record = self._library.record(identifier)
-                if record is not None:
-                    self._try_on(record)
+        while self._is_stale or self._moved:
+            author = None
+            if self._is_stale:
+                self._is_stale = False
+                self._moved.clear()
+                self._fitting.clear()
+            else:
+                author = self._moved.pop()
+            kinds = ["design"] if self._kept.wishes else []
+            for number, record in enumerate(self._library.stored(kinds, author)):
+                self._try_on(record)
                 if number % _STEP == 0:
                     await trio.lowlevel.checkpoint()
 
@@ -260,10 +265,13 @@ class Wishing:
             with trio.move_on_after(ROUND_S):
                 await self._changed.wait()
 
-    def retry_now(self) -> None:
-        """Try all that is chosen and not here, without waiting for its turn."""
-        self._trouble.clear()
-        self._wake()
+    def met(self, peer: NodeId) -> None:
+        """Try what a peer that is here now has for sure: what it has published or promised."""
+        for root, trouble in list(self._trouble.items()):
+            promises = self._library.replicas.of(bytes(root), clock.now())
+            if trouble.author == peer or any(promise.holder == peer for promise in promises):
+                del self._trouble[root]
+                self._wake()
 
     async def round(self) -> None:
         """Choose, and try once to fetch what is chosen and due."""
@@ -289,7 +297,8 @@ class Wishing:
         except CommonfabError as error:
             known = self._trouble.get(root)
             wait = min(2 * known.wait_s, RETRY_S_MAX) if known else RETRY_S_MIN
-            self._trouble[root] = _Trouble(str(error), wait, trio.current_time() + wait)
+            retry_at = trio.current_time() + wait
+            self._trouble[root] = _Trouble(str(error), wanted.author, wait, retry_at)
         else:
             self._trouble.pop(root, None)
             self._journal.tell("wish_came", design=wanted.id.hex(), bytes=wanted.size_bytes)

@@ -14,8 +14,8 @@ from msgspec import Meta, Struct
 
 from .. import encoding, envelope
 from ..errors import Malformed
+from ..fields import Cid, Count, Node
 from ..ids import NodeId
-from ..records import Cid, Count, Node
 from .known import KNOWN_ITEMS_MAX, SALT_BYTES
 from .wishes import Wishes
 

@@ -15,9 +15,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ..encoding import plain_text
+from ..fields import Count, Name, Node, Tag
 from ..ids import NodeId, RecordId
 from ..limits import WISHES_MAX
-from ..records import Count, Design, Name, Node, Place, Record, Tag
+from ..records import Design, Place, Record
 from ..sync.subset import Subset
 
 _EARTH_M = 6_371_000

@@ -22,11 +22,18 @@ class Allowances(Generic[U]):
 
     def take(self, user: U, cost: float, now: int) -> bool:
         """Take `cost` if there is as much; else take nothing, and tell so."""
-        left, since = self._left.get(user, (self._burst, now))
-        left = min(self._burst, left + max(0, now - since) * self._per_ms)
+        left = self._has(user, now)
         may = cost <= left
         self._left[user] = (left - cost if may else left, now)
         self._left.move_to_end(user)
         if len(self._left) > self._users_max:
             self._left.popitem(last=False)
         return may
+
+    def may(self, user: U, cost: float, now: int) -> bool:
+        """Tell whether there is as much, and take nothing."""
+        return cost <= self._has(user, now)
+
+    def _has(self, user: U, now: int) -> float:
+        left, since = self._left.get(user, (self._burst, now))
+        return min(self._burst, left + max(0, now - since) * self._per_ms)

@@ -54,6 +54,9 @@ GRAFT_AFTER_MS = 600
 Chance spreads it by half, so that where the tree is torn one asks, and not all at once."""
 GRAFT_AGAIN_MS = SECOND_MS
 """Until the next of those that offered it is asked."""
+LATE_FACTOR = 4
+"""A node that wakes up late gives the others so many times as long in addition: the whole machine
+may be slow, and who then asks for what is on its way makes it slower."""
 PRUNE_EVERY_MS = 250
 """One peer is pruned at a time: if all that share a loop cut it at once, it falls apart."""
 PRUNES_MAX = 3
@@ -142,6 +145,8 @@ class Broadcast:
         self._prunes_at: dict[Topic, int] = {}
         """When the next peer may be pruned."""
         self._wake_at: int | None = None
+        self._late_ms = 0
+        """How late this node woke up lately; halved by each time that it was in time."""
         self._given = Allowances[NodeId](
             per_s=GIVEN_BYTES_PER_S, burst=GIVEN_BYTES_BURST, users_max=1024
         )
@@ -167,6 +172,7 @@ class Broadcast:
             case Hear(topics):
                 self._hear(topics, now, out)
             case Tick():
+                self._note_lateness(now)
                 self._wake_at = None
                 self._offer(now, out)
                 self._ask(now, out)
@@ -276,7 +282,7 @@ class Broadcast:
             elif self._has_room(link):
                 link.owes += 1
                 self._missing[short] = _Missing(topic, [peer], peer)
-                wait_ms = int(GRAFT_AFTER_MS * (0.5 + self._chance()))
+                wait_ms = int(self._patience(GRAFT_AFTER_MS) * (0.5 + self._chance()))
                 heapq.heappush(self._dues, (now + wait_ms, short))
 
     def _has_room(self, link: _Link) -> bool:
@@ -360,7 +366,7 @@ class Broadcast:
                     repaired[before] = None
                 continue
             asked.setdefault((missing.asked, missing.topic), []).append(short)
-            heapq.heappush(self._dues, (now + GRAFT_AGAIN_MS, short))
+            heapq.heappush(self._dues, (now + self._patience(GRAFT_AGAIN_MS), short))
         for (peer, topic), ids in asked.items():
             self._links[peer].make_eager(topic)
             for start in range(0, len(ids), IDS_MAX):
@@ -410,6 +416,13 @@ class Broadcast:
         while self._cache_bytes > CACHE_BYTES_MAX or _oldest(self._cache) < now - CACHE_MS:
             _, (old, _) = self._cache.popitem(last=False)
             self._cache_bytes -= len(old.sealed)
+
+    def _note_lateness(self, now: int) -> None:
+        if self._wake_at is not None:
+            self._late_ms = max(now - self._wake_at, self._late_ms // 2)
+
+    def _patience(self, wait_ms: int) -> int:
+        return wait_ms + LATE_FACTOR * self._late_ms
 
     def _wake(self, now: int, out: list[Effect]) -> None:
         dues = [at for at in (self._offers_at, self._dues[0][0] if self._dues else None) if at]

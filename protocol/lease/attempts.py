@@ -9,8 +9,9 @@ from typing import Literal
 from msgspec import structs
 
 from ..ids import NodeId, OrderId, RecordId, Timestamp
+from ..joining import joined
 from ..records import Design, Lease, Offer, Order, Part, Receipt, Record
-from .slots import start_by
+from .windows import is_half_of, start_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Asking:
         ]
 
     def why_no_offer(self) -> str:
+        if self.offers:
+            return "no offer that came can be kept together with those for the order's other jobs"
         return next(iter(self.refusals.values()), "nobody who was asked has answered")
 
 
@@ -119,6 +122,15 @@ class Attempt:
     """What this node said when it wanted the lease no more; the machine may run all the same."""
     reason: str = ""
 
+    def end(self, receipt: Receipt, *, is_missing: bool) -> None:
+        """Enter what became of it. `is_missing`: the job still needs pieces."""
+        self.receipt = receipt
+        self.made = min(receipt.pieces, self.pieces)
+        self.reason = receipt.reason
+        self.outcome = "made" if receipt.statement == "made" else "failed"
+        if self.made and not is_missing:
+            self.outcome = "surplus"
+
 
 @dataclass(slots=True)
 class JobState:
@@ -132,6 +144,8 @@ class JobState:
     state: State
     epoch: int = 0
     """The highest that any owner was asked for."""
+    fence: int = 0
+    """The highest that another guardian asked for."""
     failures: int = 0
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     refusals: dict[NodeId, str] = field(default_factory=dict[NodeId, str])
@@ -152,7 +166,10 @@ class JobState:
     @property
     def current(self) -> Attempt:
         """The attempt of a job that is leased or granted."""
-        return self.attempts[-1]
+        assert isinstance(self.state, Leased | Granted)
+        attempt = self.attempt(self.state.lease.id)
+        assert attempt is not None
+        return attempt
 
     def close(self, outcome: Outcome, reason: str) -> None:
         """Write down how the current attempt ended, of which there is no receipt."""
@@ -160,14 +177,18 @@ class JobState:
         self.current.outcome = outcome
         self.current.reason = reason
 
-    def is_as_offered(self, lease: Lease, offer: Offer, grace_ms: int) -> bool:
+    def is_as_offered(self, record: Record, offer: Offer, late_ms: int) -> bool:
         """Tell whether a lease says what was agreed. The grant repeats it, so nothing in it
         may be another's (LEASE-9)."""
+        lease = record.body
         return (
-            (lease.order, lease.job, lease.epoch) == (self.order, self.index, self.epoch)
+            isinstance(lease, Lease)
+            and (lease.order, lease.job, lease.epoch) == (self.order, self.index, self.epoch)
             and (lease.request, lease.machine) == (offer.request, offer.machine)
             and (lease.start, lease.end) == (offer.start, offer.end)
-            and lease.start_by == start_by(offer.start, offer.end, grace_ms)
+            and lease.length_ms == offer.length_ms
+            and lease.start_by == start_by(offer, late_ms)
+            and is_half_of(record)
         )
 
     def next_at(self) -> int:
@@ -188,12 +209,53 @@ class OrderState:
     """One order and its jobs."""
 
     record: Record
-    order: Order
-    design: Design
+    design_record: Record
     jobs: list[JobState]
+    show_at: Timestamp = Timestamp(0)  # noqa: RUF009 only a number
+    """When its other guardians are told next that somebody goes on with it."""
     avoid: dict[NodeId, Timestamp] = field(default_factory=dict[NodeId, Timestamp])
     """Owners that let this order down, and until when they are not asked first."""
     is_cancelled: bool = False
+    joined: frozenset[str] = frozenset()
+    """Parts that are made of the others, by name."""
+
+    @property
+    def order(self) -> Order:
+        assert isinstance(self.record.body, Order)
+        return self.record.body
+
+    @property
+    def design(self) -> Design:
+        assert isinstance(self.design_record.body, Design)
+        return self.design_record.body
+
+    def is_all_or_nothing(self) -> bool:
+        """Tell whether nothing is taken yet before all its jobs have an offer (LEASE-26)."""
+        return self.order.whole and not any(job.attempts for job in self.jobs)
+
+    def to_ask(self, now: Timestamp) -> list[JobState]:
+        """Return the jobs for which owners are to be asked now."""
+        waiting = [job for job in self._makeable() if isinstance(job.state, Waiting)]
+        due = [job for job in waiting if job.next_at() <= now]
+        if not self.is_all_or_nothing():
+            return due
+        under_way = sum(not isinstance(job.state, Waiting | Done | Dropped) for job in self.jobs)
+        return waiting if due and not under_way else []
+
+    def next_at(self) -> int:
+        """Return when time alone next moves one of its jobs on; 0: never."""
+        return min((at for job in self._makeable() if (at := job.next_at())), default=0)
+
+    def _makeable(self) -> list[JobState]:
+        """Return the jobs without those that wait until their parts are made (LEASE-34)."""
+        made = (job.state for job in self.jobs if job.part.name not in self.joined)
+        if not self.joined or all(isinstance(state, Done) for state in made):
+            return self.jobs
+        return [
+            job
+            for job in self.jobs
+            if job.part.name not in self.joined or not isinstance(job.state, Waiting)
+        ]
 
     def is_over(self) -> bool:
         return all(isinstance(job.state, Done | Dropped) for job in self.jobs)
@@ -207,16 +269,24 @@ class OrderState:
         return sum(max(0, job.made() - job.wanted) for job in self.jobs)
 
 
-def new_order(record: Record, design: Design, now: Timestamp) -> OrderState:
+def new_order(record: Record, design: Record, now: Timestamp) -> OrderState:
     """Return an order of which nothing has been asked yet."""
-    assert isinstance(record.body, Order)
-    parts = {part.name: part for part in design.parts}
     order = record.body
+    assert isinstance(order, Order)
+    assert isinstance(design.body, Design)
+    parts = {part.name: part for part in design.body.parts}
+    later = frozenset(part.name for part in joined(design.body.parts))
     jobs = [
-        JobState(OrderId(order.order), index, parts[job.part], job.pieces, Waiting(now))
+        JobState(
+            OrderId(order.order),
+            index,
+            parts[job.part],
+            job.pieces,
+            Waiting(now, "its parts are not made yet" if job.part in later else ""),
+        )
         for index, job in enumerate(order.jobs)
     ]
-    return OrderState(record, order, design, jobs)
+    return OrderState(record, design, jobs, joined=later)
 
 
 def _shifted(offer: Offer, heard_at: Timestamp) -> Offer:

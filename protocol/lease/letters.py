@@ -1,5 +1,6 @@
 """Writes and signs what a buyer and an owner say to each other about a lease."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import structs
@@ -8,21 +9,25 @@ from ..author import Author
 from ..encoding import plain_text
 from ..events import JobEnded
 from ..ids import NodeId, RecordId, Timestamp
-from ..limits import REQUEST_TERM_MS
+from ..limits import REQUEST_TERM_MS, WINDOW_KNOWN_MS
 from ..records import (
     Acceptance,
+    Evidence,
     Grant,
     Lease,
     Offer,
+    Order,
     Progress,
     Receipt,
     Record,
     Refusal,
     Release,
     Request,
+    Window,
 )
 from .attempts import JobState, OrderState
-from .slots import Quote, Slot, lease_of, start_by
+from .slots import Promised, Quote, Slot, lease_of
+from .windows import length_of, start_by
 
 COUNT_MAX = 2**53
 """The largest number in a record."""
@@ -43,7 +48,7 @@ class Letters:
         order = state.order
         body = Request(
             **self._author.head("request", now),
-            until=now + REQUEST_TERM_MS,
+            until=now + REQUEST_TERM_MS + order.patience_ms,
             to=to,
             order=order.order,
             job=job.index,
@@ -53,6 +58,9 @@ class Letters:
             pieces=job.pieces,
             by=order.by,
             grace_ms=order.grace_ms,
+            guardians=order.guardians,
+            patience_ms=order.patience_ms,
+            hour_minor=order.hour_minor,
         )
         return self._author.sign(body)
 
@@ -60,8 +68,16 @@ class Letters:
         head = self._author.head("acceptance", now)
         return self._author.sign(Acceptance(**head, to=offer.author, offer=offer.id))
 
-    def grant(self, lease: Record, use_by: int, until: Timestamp, now: Timestamp) -> Record:
+    def grant(self, lease: Record, order: Order, asked_at: int, now: Timestamp) -> Record:
+        """`asked_at`: when the owner asked for it, by its own clock."""
         body = lease_of(lease)
+        asked_at = max(asked_at, body.at)
+        # Granted ahead of time it waits for its turn; else it may be used for a while.
+        is_ahead = order.patience_ms > 0
+        latest = body.start_by if is_ahead else min(body.start_by, asked_at + order.grace_ms)
+        use_by = max(asked_at, latest)
+        late_ms = order.grace_ms + order.patience_ms
+        until = now + (use_by - asked_at) + length_of(body) + late_ms
         grant = Grant(
             **self._author.head("grant", now),
             until=until,
@@ -74,9 +90,11 @@ class Letters:
         )
         return self._author.sign(grant)
 
-    def confirmation(self, record: Record, now: Timestamp) -> Record:
+    def confirmation(self, record: Record, pieces: int, now: Timestamp) -> Record:
+        """`pieces`: those that are taken and paid; what else was made stays with its owner."""
         receipt = record.body
         assert isinstance(receipt, Receipt)
+        pieces = min(pieces, receipt.pieces)
         body = Receipt(
             **self._author.head("receipt/confirmed", now),
             to=record.author,
@@ -84,7 +102,9 @@ class Letters:
             statement="confirmed",
             about=record.id,
             epoch=receipt.epoch,
-            pieces=receipt.pieces,
+            pieces=pieces,
+            price_minor=receipt.price_minor * pieces // max(1, receipt.pieces),
+            currency=receipt.currency,
         )
         return self._author.sign(body)
 
@@ -95,28 +115,51 @@ class Letters:
     # From an owner.
 
     def offer(
-        self, request: Record, quote: Quote, start: int, hold_ms: int, now: Timestamp
+        self, request: Record, quote: Quote, window: Promised, hold_ms: int, now: Timestamp
     ) -> Record:
         body = Offer(
             **self._author.head("offer", now),
             to=request.author,
             request=request.id,
             machine=quote.machine,
-            start=start,
-            end=start + quote.duration_ms,
+            start=window.start,
+            end=window.end,
+            length_ms=quote.duration_ms if window.end - window.start > quote.duration_ms else 0,
             held_until=now + hold_ms,
             price_minor=quote.price_minor,
             currency=quote.currency,
             machine_seconds=quote.machine_seconds,
             mass_mg=quote.mass_mg,
             energy_mwh=quote.energy_mwh,
-            co2e_mg=quote.co2e_mg,
+            co2e_mg=_count(window.co2e_mg),
+            basis=window.basis,
         )
         return self._author.sign(body)
 
-    def lease(
-        self, slot: Slot, acceptance: Record, previous: RecordId | None, now: Timestamp
+    def window(
+        self,
+        slot: Slot,
+        acceptance: Record,
+        previous: RecordId | None,
+        over: tuple[RecordId, ...],
+        now: Timestamp,
     ) -> Record:
+        """Return the public half of a slot's lease."""
+        offer = slot.offered
+        body = Window(
+            **self._author.head(f"window/{offer.machine}", now),
+            until=offer.end + WINDOW_KNOWN_MS,
+            machine=offer.machine,
+            start=offer.start,
+            end=offer.end,
+            length_ms=length_of(offer),
+            acceptance=acceptance.id,
+            previous=previous,
+            over=over,
+        )
+        return self._author.sign(body)
+
+    def lease(self, slot: Slot, acceptance: Record, window: Record, now: Timestamp) -> Record:
         offer, request = slot.offered, slot.asked
         body = Lease(
             **self._author.head(f"lease/{offer.machine}", now),
@@ -128,9 +171,10 @@ class Letters:
             epoch=request.epoch,
             machine=offer.machine,
             start=offer.start,
-            start_by=start_by(offer.start, offer.end, request.grace_ms),
+            start_by=start_by(offer, max(request.grace_ms, request.patience_ms)),
             end=offer.end,
-            previous=previous,
+            length_ms=offer.length_ms,
+            window=window.data,
         )
         return self._author.sign(body)
 
@@ -186,6 +230,25 @@ class Letters:
         return self._author.sign(body)
 
     # From either.
+
+    def evidence(
+        self,
+        to: NodeId,
+        order: bytes,
+        papers: Sequence[Record],
+        now: Timestamp,
+        *,
+        over: bool = False,
+    ) -> Record:
+        """Return a letter that shows a guardian what others have signed."""
+        body = Evidence(
+            **self._author.head("evidence", now),
+            to=to,
+            order=order,
+            papers=tuple(paper.data for paper in papers),
+            over=over,
+        )
+        return self._author.sign(body)
 
     def release(self, about: RecordId, to: NodeId, reason: str, now: Timestamp) -> Record:
         head = self._author.head("release", now)

@@ -3,8 +3,10 @@
 The transitions between a job's states are in `buyer.py`.
 """
 
-from ..ids import OrderId, RecordId
+from ..ids import NodeId, OrderId, RecordId
+from ..records import Record, Request
 from .attempts import Accepting, Granted, JobState, Leased, OrderState, offer_of
+from .windows import public_half
 
 
 class Orders:
@@ -27,7 +29,9 @@ class Orders:
             match job.state:
                 case Accepting(offer=offer, acceptance=letter):
                     self.name(job, RecordId(offer_of(offer).request), offer.id, letter.id)
-                case Leased(acceptance=letter) | Granted(grant=letter):
+                case Leased(acceptance=letter, lease=lease):
+                    self.name(job, letter.id, public_half(lease).id)
+                case Granted(grant=letter):
                     self.name(job, letter.id)
                 case _:
                     pass
@@ -53,13 +57,37 @@ class Orders:
         """Return those of which something may still be made."""
         return list(self._open.values())
 
-    def close_finished(self) -> None:
-        """Look no more at what is over. Letters about it still find it."""
-        for identifier, state in list(self._open.items()):
-            if state.is_over():
-                del self._open[identifier]
+    def find_any(self, order: bytes) -> OrderState | None:
+        return self._all.get(OrderId(order))
+
+    def find_of(self, request: Record) -> OrderState | None:
+        """Return the order that a request is for."""
+        body = request.body
+        assert isinstance(body, Request)
+        state = self._all.get(OrderId(body.order))
+        return state if state is not None and body.job < len(state.jobs) else None
+
+    def is_accepting(self, owner: NodeId) -> bool:
+        """Tell whether a lease of an owner may be on its way here."""
+        return any(
+            isinstance(job.state, Accepting) and job.state.offer.author == owner
+            for state in self._open.values()
+            for job in state.jobs
+        )
+
+    def reopen(self, state: OrderState) -> None:
+        """Go on with an order that was over."""
+        self._open[OrderId(state.order.order)] = state
+
+    def close_finished(self) -> list[OrderState]:
+        """Look no more at what is over, and return it. Letters about it still find it."""
+        over = [state for state in self._open.values() if state.is_over()]
+        for state in over:
+            del self._open[OrderId(state.order.order)]
+        return over
 
     def next_at(self) -> int:
         """Return when time alone next moves a job on; 0: never."""
-        times = (job.next_at() for state in self._open.values() for job in state.jobs)
+        times = [state.next_at() for state in self._open.values()]
+        times += [state.show_at for state in self._open.values() if state.order.guardians]
         return min((at for at in times if at), default=0)

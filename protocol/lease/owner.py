@@ -26,14 +26,29 @@ from ..ids import NodeId, RecordId, Timestamp
 from ..limits import (
     CLOCK_SKEW_MS_MAX,
     HOLD_MS_MAX,
-    HOLDS_PER_BUYER_MAX,
     LEASE_TERM_MS_MAX,
-    REQUEST_TERM_MS,
+    PATIENCE_MS_MAX,
+    WINDOWS_OVER_MAX,
 )
 from ..records import Acceptance, Grant, Receipt, Record, Release, Request
+from .intake import Automatic, HouseRule, Intake
 from .letters import Letters
+from .rooms import Prefer, Rooms, shortest_first
 from .schedule import Schedule
-from .slots import Ended, Held, Leased, Quote, Ready, Reported, Running, Slot, State, lease_of
+from .slots import (
+    Ended,
+    Held,
+    Leased,
+    Quote,
+    Ready,
+    Reported,
+    Running,
+    Slot,
+    State,
+    lease_of,
+)
+from .starts import AtOnce, Starts
+from .windows import length_of
 
 BEAT_MS_MIN = 1_000
 RESEND_MS_MAX = 5 * 60_000
@@ -41,16 +56,16 @@ RESEND_MS_MAX = 5 * 60_000
 TELL_MS_MAX = LEASE_TERM_MS_MAX
 """How long an end is told to a buyer who never answers."""
 ENDED_KEPT_MS = 60 * 60_000
-"""How long what is over is answered for."""
+"""How long what is over is answered for, once its request can be played no more."""
 
 # While a request can be played again, its slot is remembered and holds nothing twice.
-assert REQUEST_TERM_MS + 2 * CLOCK_SKEW_MS_MAX + HOLD_MS_MAX < ENDED_KEPT_MS
+assert 2 * CLOCK_SKEW_MS_MAX + HOLD_MS_MAX < ENDED_KEPT_MS
 
 
 class Quoter(Protocol):
     """Knows this workshop's machines and house rules; scheduler/quote.py is the real one."""
 
-    def quote(self, request: Request, now: Timestamp) -> list[Quote] | str:
+    def quote(self, request: Request, now: Timestamp, buyer: NodeId) -> list[Quote] | str:
         """Return a quote for each machine that can do it, or one sentence: why none can."""
         ...
 
@@ -60,15 +75,20 @@ class Timing:
     """How long the owner waits, in milliseconds."""
 
     hold_ms: int = 10_000
-    """For the acceptance of an offer."""
+    """For the acceptance of an offer, where the buyer does not ask for longer."""
     resend_ms: int = 1_000
     """Before it asks for the grant, or tells of the end, once more; doubles each time."""
-    beat_ms: int = 15_000
-    """Between two reports of progress; also the longest wait between two questions."""
+    ask_ms_max: int = 5 * 60_000
+    """Between two questions for a grant."""
+    leeway_permille: int = 500
+    """Of a job's length: how much later than planned its window ends, so that others may come
+    before it. Below 1000, two like jobs at one time are a lie."""
 
 
 class Owner:
     """One for each node: the leases on all its machines."""
+
+    schedule: type[Schedule] = Schedule
 
     def __init__(
         self,
@@ -76,14 +96,28 @@ class Owner:
         quoter: Quoter,
         timing: Timing | None = None,
         stored: Iterable[Slot] = (),
+        starts: Starts | None = None,
+        prefer: Prefer | None = None,
+        rule: HouseRule | None = None,
+        waiting: Iterable[Record] = (),
     ) -> None:
-        """`stored`: the slots of the time before, as restore.py rebuilds them."""
+        """`stored`: the slots of the time before, as restore.py rebuilds them, and `waiting` the
+        requests on which nobody had decided."""
         self.quoter = quoter
         self._letters = Letters(author)
         self._timing = timing or Timing()
         assert self._timing.hold_ms <= HOLD_MS_MAX
-        self._schedule = Schedule()
+        self._schedule = self.schedule()
+        self._rooms = Rooms(
+            self._schedule,
+            starts or AtOnce(),
+            prefer or shortest_first,
+            self._timing.leeway_permille,
+        )
+        self._intake = Intake(self._schedule, rule or Automatic(), waiting)
         self._now = Timestamp(0)
+        self._begin_at = 0
+        """When the next lease may begin that waits for hours or power; 0: none does."""
         self._out: list[Effect] = []
         for slot in stored:
             mine = [slot.offer, *([slot.lease] if slot.lease else [])]
@@ -91,12 +125,15 @@ class Owner:
             self._schedule.put(slot)
 
     def slots(self) -> list[Slot]:
-        """Return all that is not over, earliest window first."""
+        """Return all that is not over, each machine's in the order of their turns."""
         return self._schedule.open()
 
+    def waiting(self, now: Timestamp) -> list[Record]:
+        """Return the requests on which a person is to decide, the oldest first."""
+        return self._intake.waiting(now)
+
     def free_at(self, machine: str, now: Timestamp) -> int:
-        """Return when the machine's queue ends."""
-        return self._schedule.free_at(machine, now)
+        return self._rooms.free_at(machine, now)
 
     def handle(self, event: events.Event, now: Timestamp) -> list[Effect]:
         """Return what must now be done, in order."""
@@ -112,11 +149,19 @@ class Owner:
                     self._set(slot, replace(slot.state, state=state, permille=permille))
             case events.JobEnded():
                 self._job_ended(event, now)
+            case events.Decided():
+                self._decided(event, now)
             case events.MachinesChanged(machines):
                 self._give_back_leases_outside(machines, now)
             case events.Restarted():
                 self._resume()
-            case events.Tick() | events.Placed() | events.Cancelled():
+            case (
+                events.Tick()
+                | events.Placed()
+                | events.Shown()
+                | events.Entrusted()
+                | events.Cancelled()
+            ):
                 pass
             case _:
                 assert_never(event)
@@ -146,36 +191,50 @@ class Owner:
         if known is not None:
             self._say_again(known, record)
             return
-        others = self._schedule.of_buyer(record.author)
-        rivals = [s for s in others if (s.asked.order, s.asked.job) == (request.order, request.job)]
-        if any(slot.asked.epoch >= request.epoch for slot in rivals):
-            self._refuse(record, "this job has a later epoch here", now)
+        why_not = self._intake.why_not(record, request)
+        if why_not:
+            self._refuse(record, why_not, now)
             return
-        for slot in rivals:
+        for slot in self._intake.rivals(record.author, request):
             if isinstance(slot.state, Held | Leased | Ready):
                 self._end(slot, "fenced off by a later epoch", now)
-        if sum(isinstance(slot.state, Held) for slot in others) >= HOLDS_PER_BUYER_MAX:
-            self._refuse(record, f"{HOLDS_PER_BUYER_MAX} offers are open to you already", now)
-            return
-        quotes = self.quoter.quote(request, now)
+        quotes = self.quoter.quote(request, now, record.author)
         if isinstance(quotes, str):
             self._refuse(record, quotes, now)
+        elif not self._intake.must_ask(record):
+            self._hold(record, request, quotes, now)
+        elif why_not := self._intake.why_not_ask(request, now):
+            self._refuse(record, why_not, now)
         else:
-            self._hold(record, quotes, now)
+            self._intake.wait(record, request)
+            self._out.append(effects.Keep(record))
 
-    def _hold(self, request: Record, quotes: list[Quote], now: Timestamp) -> None:
-        windows = [(self._schedule.first_gap(quote, now), quote) for quote in quotes]
-        start, quote = min(
-            windows, key=lambda w: (w[0] + w[1].duration_ms, w[1].price_minor, w[1].machine)
-        )
-        if start + quote.duration_ms > now + LEASE_TERM_MS_MAX:
-            self._refuse(request, "the queue here is longer than can be promised", now)
+    def _decided(self, event: events.Decided, now: Timestamp) -> None:
+        record = self._intake.take(event.request)
+        if record is None:
             return
-        offer = self._letters.offer(request, quote, start, self._timing.hold_ms, now)
-        slot = Slot(request, offer, Held())
-        self._schedule.check_free(slot, now)
+        assert isinstance(record.body, Request)
+        quotes = self.quoter.quote(record.body, now, record.author)
+        if not event.takes or isinstance(quotes, str):
+            self._refuse(record, event.reason or "its operator said no", now)
+        else:
+            self._hold(record, record.body, quotes, now)
+
+    def _hold(self, record: Record, request: Request, quotes: list[Quote], now: Timestamp) -> None:
+        best = self._rooms.best(quotes, request, now)
+        if best is None or best[0].end > now + LEASE_TERM_MS_MAX:
+            self._refuse(record, "queue, hours and power here leave no window to promise", now)
+            return
+        window, quote = best
+        offer = self._letters.offer(record, quote, window, self._hold_ms(request), now)
+        slot = Slot(record, offer, Held())
+        self._schedule.check_free(slot)
         self._schedule.put(slot)
-        self._keep_and_send(slot.buyer, request, offer)
+        self._keep_and_send(slot.buyer, record, offer)
+
+    def _hold_ms(self, request: Request) -> int:
+        """Return for how long an offer is held: until its buyer's answer can be here."""
+        return max(self._timing.hold_ms, min(2 * request.patience_ms, PATIENCE_MS_MAX))
 
     def _accepted(self, record: Record, slot: Slot | None, now: Timestamp) -> None:
         if slot is None or slot.buyer != record.author:
@@ -187,15 +246,20 @@ class Owner:
         if now >= slot.offered.held_until:
             self._end(slot, "the offer has lapsed", now)
             return
-        machine = slot.offered.machine
-        lease = self._letters.lease(slot, record, self._schedule.last_lease(machine), now)
+        machine, over = slot.offered.machine, self._schedule.over(slot)
+        if len(over) > WINDOWS_OVER_MAX:
+            self._end(slot, "too many windows were given back here in this time", now)
+            return
+        previous = self._schedule.last_window(machine)
+        window = self._letters.window(slot, record, previous, over, now)
+        lease = self._letters.lease(slot, record, window, now)
         self._set(slot, Leased(lease))
-        self._keep_and_send(slot.buyer, record, lease)
+        self._keep_and_send(slot.buyer, record, window, lease)
         self._out.append(effects.Prepare(slot.request))
         self._out.append(effects.CapacityChanged(machine))
 
     def _granted(self, record: Record, grant: Grant, slot: Slot | None, now: Timestamp) -> None:
-        if slot is None or slot.buyer != record.author:
+        if slot is None or record.author not in slot.granters:
             self._refuse(record, "no such lease here", now)
             return
         asked = slot.asked
@@ -205,15 +269,28 @@ class Owner:
         match slot.state:
             case Leased(lease) | Ready(lease) if now > min(lease_of(lease).start_by, grant.use_by):
                 self._end(slot, "the grant came too late", now)
-            case Ready(lease):
-                assert not self._schedule.is_running(slot.offered.machine)
-                self._set(slot, Running(lease, beat_at=now))
+            case Ready(granted_by=granted_by) if record.author not in granted_by:
+                self._take_grant(record, slot, slot.state, now)
+            case Leased(granted_by=granted_by) if asked.patience_ms:
                 self._out.append(effects.Keep(record))
-                self._out.append(effects.Run(slot.offered.machine, lease, slot.request))
-            case Held() | Leased() | Running():
+                self._set(slot, replace(slot.state, granted_by=granted_by | {record.author}))
+            case Held() | Leased() | Ready() | Running():
                 pass  # A grant out of turn comes again when the machine is free and asks for it.
             case Reported() | Ended():
                 self._say_again(slot, record)
+
+    def _take_grant(self, record: Record, slot: Slot, state: Ready, now: Timestamp) -> None:
+        granted_by = state.granted_by | {record.author}
+        self._out.append(effects.Keep(record))
+        if not slot.is_enough(granted_by):
+            self._set(slot, replace(state, granted_by=granted_by))
+            return
+        self._begin(slot, state.lease, now)
+
+    def _begin(self, slot: Slot, lease: Record, now: Timestamp) -> None:
+        assert not self._schedule.is_running(slot.offered.machine)
+        self._set(slot, Running(lease, began=now, beat_at=now))
+        self._out.append(effects.Run(slot.offered.machine, lease, slot.request))
 
     def _released(self, record: Record, release: Release, about: RecordId, now: Timestamp) -> None:
         slot = self._schedule.of_offer(about) or self._schedule.of_lease(about)
@@ -236,7 +313,9 @@ class Owner:
     def _confirmed(
         self, record: Record, receipt: Receipt, slot: Slot | None, now: Timestamp
     ) -> None:
-        if slot is None or slot.buyer != record.author or not isinstance(slot.state, Reported):
+        if slot is None or not isinstance(slot.state, Reported):
+            return
+        if record.author != slot.buyer and record.author not in slot.granters:
             return
         told = slot.state.receipt
         if receipt.about == told.id:
@@ -254,6 +333,7 @@ class Owner:
         wait_ms = self._timing.resend_ms
         self._set(slot, Reported(lease, receipt, Timestamp(now + wait_ms), wait_ms))
         self._keep_and_send(slot.buyer, receipt)
+        self._show_guardians(slot, [slot.request, slot.offer, lease, receipt], now)
         self._out.append(effects.CapacityChanged(slot.offered.machine))
 
     def _give_back_leases_outside(self, machines: frozenset[str], now: Timestamp) -> None:
@@ -283,24 +363,25 @@ class Owner:
             self._advance_slot(slot, now)
         self._make_ready(now)
         wake = [self._next_at(slot) for slot in self.slots()]
+        wake += [self._begin_at] if self._begin_at else []
         if wake:
             self._out.append(effects.WakeAt(Timestamp(max(min(wake), now + 1))))
-        self._schedule.forget_ended(Timestamp(now - ENDED_KEPT_MS))
+        self._schedule.forget_ended(Timestamp(now - ENDED_KEPT_MS), now)
 
     def _advance_slot(self, slot: Slot, now: Timestamp) -> None:
         match slot.state:
             case Held():
                 if now >= slot.offered.held_until:
-                    self._end(slot, "the offer has lapsed", now)
+                    self._close(slot, "the offer has lapsed", now)
             case Leased(lease) | Ready(lease) if now > lease_of(lease).start_by:
                 self._end(slot, "it was not started in time", now)
             case Ready(lease, ask_at=ask_at, wait_ms=wait_ms):
                 if now >= ask_at:
-                    wait_ms = min(2 * wait_ms, self._timing.beat_ms)
+                    wait_ms = min(2 * wait_ms, self._timing.ask_ms_max)
                     self._ask_for_grant(slot, lease, wait_ms, now)
             case Running(beat_at=beat_at):
                 if now >= beat_at:
-                    at = Timestamp(now + self._beat_ms(slot))
+                    at = Timestamp(now + _beat_ms(slot))
                     self._set(slot, replace(slot.state, beat_at=at))
                     self._tell_progress(slot, slot.state.state, slot.state.permille, now)
             case Reported(tell_at=tell_at):
@@ -316,21 +397,31 @@ class Owner:
         wait_ms = min(2 * told.wait_ms, RESEND_MS_MAX)
         self._set(slot, replace(told, tell_at=Timestamp(now + wait_ms), wait_ms=wait_ms))
         self._out.append(effects.Send(slot.buyer, told.receipt))
+        papers = [slot.request, slot.offer, told.lease, told.receipt]
+        self._show_guardians(slot, papers, now)
 
     def _make_ready(self, now: Timestamp) -> None:
-        """Ask for the grant of each machine's next lease, early where nothing is before it."""
-        seen: set[str] = set()
-        for slot in self.slots():
-            machine = slot.offered.machine
-            if machine in seen or isinstance(slot.state, Reported):
+        """Ask for the grant of each machine's next lease, early where all promises still hold,
+        and hours and power let it."""
+        heads = self._rooms.next(now)
+        for slot, at in heads:
+            if at > now or not isinstance(slot.state, Leased):
                 continue
-            seen.add(machine)
-            if isinstance(slot.state, Leased) and not self._schedule.is_running(machine):
+            if slot.is_enough(slot.state.granted_by):
+                # The grant may be days old: that the job begins is news to this disk.
+                begins = self._letters.progress(slot, "running", 0, now)
+                self._out.append(effects.Keep(begins))
+                self._begin(slot, slot.state.lease, now)
+            else:
                 self._ask_for_grant(slot, slot.state.lease, self._timing.resend_ms, now)
+        self._begin_at = min((at for _, at in heads if at > now), default=0)
 
     def _ask_for_grant(self, slot: Slot, lease: Record, wait_ms: int, now: Timestamp) -> None:
-        self._set(slot, Ready(lease, Timestamp(now + wait_ms), wait_ms))
+        assert isinstance(slot.state, Leased | Ready)
+        by = slot.state.granted_by
+        self._set(slot, Ready(lease, Timestamp(now + wait_ms), wait_ms, by))
         self._tell_progress(slot, "ready", 0, now)
+        self._show_guardians(slot, [slot.request, slot.offer, lease], now)
 
     def _tell_progress(
         self,
@@ -341,11 +432,6 @@ class Owner:
     ) -> None:
         progress = self._letters.progress(slot, state, permille, now)
         self._out.append(effects.Send(slot.buyer, progress))
-
-    def _beat_ms(self, slot: Slot) -> int:
-        """Report ten times in a window, but neither too often nor too seldom."""
-        tenth_ms = (slot.offered.end - slot.offered.start) // 10
-        return max(BEAT_MS_MIN, min(tenth_ms, self._timing.beat_ms))
 
     @staticmethod
     def _next_at(slot: Slot) -> int:
@@ -396,6 +482,19 @@ class Owner:
     def _refuse(self, about: Record, reason: str, now: Timestamp) -> None:
         self._out.append(effects.Send(about.author, self._letters.refusal(about, reason, now)))
 
+    def _show_guardians(self, slot: Slot, papers: list[Record], now: Timestamp) -> None:
+        """Let the guardians of an order see how far a job has come (LEASE-27); of an end that its
+        buyer does not confirm, the buyer too: it may never have heard of the lease."""
+        for guardian in map(NodeId, slot.asked.guardians):
+            if guardian != slot.buyer or isinstance(slot.state, Reported):
+                letter = self._letters.evidence(guardian, slot.asked.order, papers, now)
+                self._out.append(effects.Send(guardian, letter))
+
     def _keep_and_send(self, to: NodeId, *kept: Record) -> None:
         self._out.extend(effects.Keep(record) for record in kept)
         self._out.append(effects.Send(to, kept[-1]))
+
+
+def _beat_ms(slot: Slot) -> int:
+    """Report ten times in a job, but not all the time."""
+    return max(BEAT_MS_MIN, length_of(slot.offered) // 10)

@@ -12,10 +12,12 @@ from ..ids import NodeId, OrderId, RecordId, Timestamp
 from ..records import (
     Acceptance,
     Design,
+    Evidence,
     Grant,
     Lease,
     Offer,
     Order,
+    Progress,
     Receipt,
     Record,
     Release,
@@ -34,17 +36,22 @@ from .attempts import (
     new_order,
     offer_of,
 )
+from .caring import Deal, deal_among, enter_deal
+from .guardian import papers_of
 from .slots import Ended, Held, Reported, Running, Slot, lease_of
 from .slots import Leased as SlotLeased
+from .windows import length_of
 
 KINDS = (
     "design",
     "order",
+    "evidence",
     "request",
     "offer",
     "acceptance",
     "lease",
     "grant",
+    "progress",
     "release",
     "receipt",
 )
@@ -68,6 +75,22 @@ def restore_slots(stored: Iterable[Record], me: NodeId) -> list[Slot]:
     for record in _in_order(stored):
         books.take(record)
     return list(books.slots.values())
+
+
+def restore_waiting(stored: Iterable[Record], me: NodeId) -> list[Record]:
+    """Return the requests to this node that were kept and not offered anything: those on which a
+    person is to decide."""
+    requests: dict[RecordId, Record] = {}
+    offered: set[bytes] = set()
+    for record in stored:
+        match record.body:
+            case Request(to=to) if to == me != record.author:
+                requests[record.id] = record
+            case Offer(request=request) if record.author == me:
+                offered.add(request)
+            case _:
+                pass
+    return [record for identifier, record in requests.items() if identifier not in offered]
 
 
 class _Slots:
@@ -96,6 +119,8 @@ class _Slots:
                 self._request_of[record.id] = slot.request.id
             case Grant(lease=lease):
                 self._take_grant(record, self._find(lease))
+            case Progress(lease=lease) if mine:
+                self._take_begin(self._find(lease))
             case Release(about=about):
                 self._take_release(record, record.body, self._find(about))
             case Receipt(lease=lease):
@@ -104,8 +129,24 @@ class _Slots:
                 pass
 
     def _take_grant(self, record: Record, slot: Slot | None) -> None:
-        if slot and record.author == slot.buyer and isinstance(slot.state, SlotLeased):
-            self._set(replace(slot, state=Running(slot.state.lease, beat_at=Timestamp(0))))
+        if slot and record.author in slot.granters and isinstance(slot.state, SlotLeased):
+            granted_by = slot.state.granted_by | {record.author}
+            self._set(replace(slot, state=replace(slot.state, granted_by=granted_by)))
+            if slot.is_enough(granted_by) and not slot.asked.patience_ms:
+                self._begin(slot, slot.state.lease)
+
+    def _begin(self, slot: Slot, lease: Record) -> None:
+        # It may have begun as late as it might.
+        began = Timestamp(slot.offered.end - length_of(slot.offered))
+        self._set(replace(slot, state=Running(lease, began, beat_at=Timestamp(0))))
+
+    def _take_begin(self, slot: Slot | None) -> None:
+        """Note that a job has begun that was granted ahead of time."""
+        match slot.state if slot else None:
+            case SlotLeased(lease=lease) if slot:
+                self._begin(slot, lease)
+            case _:
+                pass
 
     def _take_release(self, record: Record, release: Release, slot: Slot | None) -> None:
         match slot.state if slot else None:
@@ -153,7 +194,7 @@ class _Orders:
         self.orders: dict[OrderId, OrderState] = {}
         self._me = me
         self._now = now
-        self._designs: dict[RecordId, Design] = {}
+        self._designs: dict[RecordId, Record] = {}
         self._requests: dict[RecordId, tuple[JobState, Request]] = {}
         self._offers: dict[RecordId, Record] = {}
         self._taken: dict[RecordId, tuple[Record, Record]] = {}
@@ -161,14 +202,21 @@ class _Orders:
         self._attempts: dict[RecordId, Attempt] = {}
         self._leases: dict[RecordId, Record] = {}
         self._grants: dict[RecordId, Record] = {}
+        self._guarded: dict[OrderId, tuple[Record, Record]] = {}
+        """Orders of others that this node guards, with their designs."""
+        self._deals: list[Deal] = []
+        """What other guardians had made."""
+        self._confirmations: dict[RecordId, Record] = {}
 
     def take(self, record: Record) -> None:
         mine = record.author == self._me
         match record.body:
             case Design():
-                self._designs[record.id] = record.body
+                self._designs[record.id] = record
             case Order() if mine:
                 self._take_order(record, record.body)
+            case Evidence():
+                self._take_evidence(papers_of(record))
             case Request() if mine:
                 self._take_request(record, record.body)
             case Offer(to=to) if to == self._me:
@@ -184,13 +232,26 @@ class _Orders:
                 self._take_release(record, record.body)
             case Receipt(lease=lease) if lease in self._leases:
                 self._take_receipt(record, record.body, self._attempts[RecordId(lease)])
+            case Receipt(lease=lease, statement="confirmed") if mine:
+                self._confirmations[RecordId(lease)] = record
             case _:
                 pass
+
+    def _take_evidence(self, papers: list[Record]) -> None:
+        kinds = {paper.kind: paper for paper in papers}
+        if {"order", "design"} <= kinds.keys():
+            order = kinds["order"].body
+            assert isinstance(order, Order)
+            self._guarded[OrderId(order.order)] = (kinds["order"], kinds["design"])
+        deal = deal_among(papers)
+        if deal is not None:
+            self._deals.append(deal)
 
     def _take_order(self, record: Record, order: Order) -> None:
         known = self.orders.get(OrderId(order.order))
         if known is not None:
-            known.is_cancelled = known.is_cancelled or order.cancelled
+            if order.cancelled:
+                known.record, known.is_cancelled = record, True
             return
         design = self._designs.get(RecordId(order.design))
         assert design is not None, f"the design of order {order.order.hex()} is not kept"
@@ -199,7 +260,12 @@ class _Orders:
         self.orders[OrderId(order.order)] = state
 
     def _take_request(self, record: Record, request: Request) -> None:
-        job = self.orders[OrderId(request.order)].jobs[request.job]
+        order = OrderId(request.order)
+        if order not in self.orders and order in self._guarded:
+            # Whether its buyer is still gone, time will tell.
+            self.orders[order] = new_order(*self._guarded[order], self._now)
+            self.orders[order].is_cancelled = True
+        job = self.orders[order].jobs[request.job]
         job.epoch = max(job.epoch, request.epoch)
         self._requests[record.id] = (job, request)
 
@@ -226,19 +292,36 @@ class _Orders:
     def _take_receipt(self, record: Record, receipt: Receipt, attempt: Attempt) -> None:
         if record.author == self._me and receipt.statement == "confirmed":
             attempt.confirmation = record
-        elif record.author == attempt.owner and attempt.is_granted:
-            attempt.receipt, attempt.reason = receipt, receipt.reason
-            attempt.made = min(receipt.pieces, attempt.pieces)
-            attempt.outcome = "made" if receipt.statement == "made" else "failed"
+        elif record.author == attempt.owner and self._counts(attempt, receipt):
+            attempt.end(receipt, is_missing=True)
+
+    def _counts(self, attempt: Attempt, receipt: Receipt) -> bool:
+        """Tell whether a receipt counts: the lease was granted, here or by other guardians."""
+        lease = lease_of(self._leases[RecordId(receipt.lease)])
+        return attempt.is_granted or bool(self.orders[OrderId(lease.order)].order.guardians)
 
     def close(self) -> list[OrderState]:
         """Settle in which state each job is, now that all records have been taken."""
+        for deal in self._deals:
+            self._take_deal(deal)
         for state in self.orders.values():
             for job in state.jobs:
                 self._close_job(job, state)
         for offer, acceptance in self._taken.values():
             self._accept_again(offer, acceptance)
         return list(self.orders.values())
+
+    def _take_deal(self, deal: Deal) -> None:
+        asked, receipt = deal[0].body, deal[3]
+        assert isinstance(asked, Request)
+        state = self.orders.get(OrderId(asked.order))
+        if state is None or asked.job >= len(state.jobs) or receipt is None:
+            return
+        _, attempt = enter_deal(state, deal)
+        assert isinstance(receipt.body, Receipt)
+        if attempt.receipt is None:
+            attempt.end(receipt.body, is_missing=True)
+            attempt.confirmation = self._confirmations.get(attempt.lease)
 
     def _close_job(self, job: JobState, state: OrderState) -> None:
         job.attempts.sort(key=lambda attempt: attempt.epoch)
@@ -261,7 +344,8 @@ class _Orders:
         if attempt.is_granted:
             job.state = Granted(offer, lease, self._grants[lease.id], check_at=self._now)
             return
-        wait_ms = lease_of(lease).start_by - lease.body.at + state.order.grace_ms
+        late_ms = state.order.grace_ms + state.order.patience_ms
+        wait_ms = lease_of(lease).start_by - lease.body.at + late_ms
         until = Timestamp(self._now + max(0, wait_ms))
         job.state = Leased(offer, acceptance, lease, until, check_at=self._now)
 
@@ -278,5 +362,5 @@ class _Orders:
             and not any(a.epoch == request.epoch for a in job.attempts)
         ):
             hold_ms = offer_of(offer).held_until - offer.body.at
-            until = Timestamp(self._now + hold_ms)
+            until = Timestamp(self._now + max(hold_ms, request.patience_ms))
             job.state = Accepting(offer, acceptance, send_at=self._now, until=until)

@@ -1,11 +1,18 @@
-"""All slots on all machines of one workshop, and where there is room for another.
+"""All slots on all machines of one workshop.
 
-The transitions between a slot's states are in `owner.py`.
+The transitions between a slot's states are in `owner.py`; in which order a machine takes
+them, and where there is room for another, in `turns.py`.
 """
 
 from ..ids import NodeId, RecordId, Timestamp
+from ..limits import CLOCK_SKEW_MS_MAX
 from ..records import Record
-from .slots import Ended, Quote, Running, Slot
+from .slots import Ended, Held, Leased, Running, Slot
+from .turns import Fit, Promise, Queue
+from .windows import length_of, overlap, public_half
+
+TAKEN_COUNTS = 8
+"""Who asks eight workshops for each job is no nuisance to any."""
 
 
 class Schedule:
@@ -13,12 +20,17 @@ class Schedule:
 
     def __init__(self) -> None:
         self._slots: dict[RecordId, Slot] = {}
+        self._open: list[Slot] | None = None
+        """What `open` returned last, if nothing has changed since."""
+        self._on_machine: dict[str, dict[RecordId, None]] = {}
         self._request_of: dict[RecordId, RecordId] = {}
         self._last_lease: dict[str, Record] = {}
 
     def put(self, slot: Slot) -> None:
         """Enter a slot, in the place of its earlier state."""
         self._slots[slot.request.id] = slot
+        self._open = None
+        self._on_machine.setdefault(slot.offered.machine, {})[slot.request.id] = None
         self._request_of[slot.offer.id] = slot.request.id
         lease = slot.lease
         if lease is not None:
@@ -27,14 +39,26 @@ class Schedule:
             if last is None or last.body.seq < lease.body.seq:
                 self._last_lease[slot.offered.machine] = lease
 
-    def forget_ended(self, before: Timestamp) -> None:
-        """Drop the slots that ended before this time."""
+    def forget_ended(self, before: Timestamp, now: Timestamp) -> None:
+        """Drop the slots that ended before a time, whose request has expired, and of whose
+        windows nothing is left that a later one could overlap with."""
         for slot in list(self._slots.values()):
-            if isinstance(slot.state, Ended) and slot.state.at < before:
+            if not isinstance(slot.state, Ended) or slot.state.at >= before:
+                continue
+            is_past = slot.lease is None or slot.offered.end <= now
+            if is_past and slot.asked.until + 2 * CLOCK_SKEW_MS_MAX <= now:
                 del self._slots[slot.request.id]
+                del self._on_machine[slot.offered.machine][slot.request.id]
                 del self._request_of[slot.offer.id]
                 if slot.lease is not None:
                     del self._request_of[slot.lease.id]
+
+    def untaken(self, buyer: NodeId) -> int:
+        """Return how many offers a buyer let lapse that are remembered, less `TAKEN_COUNTS` for
+        each that it took."""
+        slots = [slot for slot in self.of_buyer(buyer) if not isinstance(slot.state, Held)]
+        taken = sum(slot.lease is not None for slot in slots)
+        return len(slots) - taken - TAKEN_COUNTS * taken
 
     def of_request(self, identifier: RecordId) -> Slot | None:
         return self._slots.get(identifier)
@@ -51,45 +75,64 @@ class Schedule:
         return [slot for slot in self._slots.values() if slot.buyer == buyer]
 
     def open(self) -> list[Slot]:
-        """Return all that is not over, earliest window first."""
-        slots = (slot for slot in self._slots.values() if not isinstance(slot.state, Ended))
-        return sorted(slots, key=lambda slot: (slot.offered.start, slot.offer.id))
+        """Return all that is not over: each machine's in the order of their turns."""
+        if self._open is None:
+            slots = (slot for slot in self._slots.values() if not isinstance(slot.state, Ended))
+            self._open = sorted(slots, key=_turn)
+        return list(self._open)
 
-    def last_lease(self, machine: str) -> RecordId | None:
+    def last_window(self, machine: str) -> RecordId | None:
+        """Return the id of the window that was last given on a machine."""
         last = self._last_lease.get(machine)
-        return last.id if last else None
+        return public_half(last).id if last else None
 
-    def is_running(self, machine: str) -> bool:
-        return any(
-            isinstance(slot.state, Running) and slot.offered.machine == machine
-            for slot in self._slots.values()
+    def over(self, slot: Slot) -> tuple[RecordId, ...]:
+        """Return the windows that overlap with a slot's, and of which nothing more is made."""
+        return tuple(
+            sorted(
+                public_half(other.lease).id
+                for other in self._of_machine(slot.offered.machine)
+                if other.is_lost() and other.lease and overlap(other.offered, slot.offered)
+            )
         )
 
-    def free_at(self, machine: str, now: Timestamp) -> int:
-        """Return when the machine's queue ends."""
-        return max([now, *(end for _, end in self._taken(machine, now))])
+    def is_running(self, machine: str) -> bool:
+        return any(isinstance(slot.state, Running) for slot in self._of_machine(machine))
 
-    def first_gap(self, quote: Quote, now: Timestamp) -> int:
-        """Return the earliest start of a free window on the quote's machine."""
-        start = int(now)
-        for begin, end in self._taken(quote.machine, now):
-            if start + quote.duration_ms <= begin:
-                break
-            start = max(start, end)
-        return start
+    def queue(self, machine: str, now: Timestamp, fit: Fit) -> Queue:
+        """Return what waits on a machine, behind what it is kept for now."""
+        slots = self._of_machine(machine)
+        waiting = [slot for slot in slots if isinstance(slot.state, Held | Leased)]
+        busy = [_busy_until(slot, now, fit) for slot in slots if slot.is_at_machine()]
+        return Queue(tuple(_promise(slot) for slot in waiting), max([int(now), *busy]), fit)
 
-    def check_free(self, slot: Slot, now: Timestamp) -> None:
-        """Assert what `first_gap` promises, in a second way (LEASE-1)."""
-        for other in self._slots.values():
-            if other.is_alive() and other.offered.machine == slot.offered.machine:
-                ends_before = other.offered.end <= slot.offered.start
-                starts_after = slot.offered.end <= other.offered.start
-                assert ends_before or starts_after, "two slots overlap"
+    def check_free(self, slot: Slot) -> None:
+        """Assert what `Queue.room` promises, in a second way (LEASE-1)."""
+        for other in self._of_machine(slot.offered.machine):
+            assert not (other.is_alive() and overlap(other.offered, slot.offered)), (
+                "two slots overlap"
+            )
 
     def _of(self, identifier: RecordId) -> Slot | None:
         request = self._request_of.get(identifier)
         return self._slots.get(request) if request else None
 
-    def _taken(self, machine: str, now: Timestamp) -> list[tuple[int, int]]:
-        spans = (s.occupies(now) for s in self._slots.values() if s.offered.machine == machine)
-        return sorted(span for span in spans if span is not None)
+    def _of_machine(self, machine: str) -> list[Slot]:
+        return [self._slots[request] for request in self._on_machine.get(machine, ())]
+
+
+def _promise(slot: Slot) -> Promise:
+    offer = slot.offered
+    return Promise(slot.offer.id, offer.start, offer.end, length_of(offer))
+
+
+def _turn(slot: Slot) -> tuple[bool, int, int, int, bytes]:
+    return not slot.is_at_machine(), *_promise(slot).rank()
+
+
+def _busy_until(slot: Slot, now: Timestamp, fit: Fit) -> int:
+    """Return when the machine is free again of what it makes, or is kept for, now."""
+    length_ms = length_of(slot.offered)
+    began = slot.state.began if isinstance(slot.state, Running) else now
+    made = fit(max(slot.offered.start, began), length_ms)
+    return max(now + 1, made[1] if made else slot.offered.end)

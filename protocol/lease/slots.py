@@ -6,6 +6,7 @@ The transitions between them are in `owner.py`.
 from dataclasses import dataclass
 from typing import Literal
 
+from ..fields import Basis
 from ..ids import NodeId, Timestamp
 from ..records import Lease, Offer, Record, Request
 
@@ -25,13 +26,14 @@ class Quote:
     co2e_mg: int
 
 
-START_BY_SHARE = 20
-"""A lease may start late by a twentieth of its window, or by the buyer's grace if that is more."""
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """The window of an offer, and what making the job in it costs the climate."""
 
-
-def start_by(start: int, end: int, grace_ms: int) -> int:
-    """Return until when a window's job may start (LEASE-8)."""
-    return start + max(grace_ms, (end - start) // START_BY_SHARE)
+    start: int
+    end: int
+    co2e_mg: int
+    basis: Basis
 
 
 def lease_of(record: Record) -> Lease:
@@ -47,6 +49,8 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class Leased:
     lease: Record
+    granted_by: frozenset[NodeId] = frozenset()
+    """Of a patient order, which grants ahead of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,14 @@ class Ready:
     lease: Record
     ask_at: Timestamp
     wait_ms: int
+    granted_by: frozenset[NodeId] = frozenset()
+    """Guardians that have granted it so far, where one is not enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     lease: Record
+    began: Timestamp
     beat_at: Timestamp
     state: Literal["running", "paused"] = "running"
     permille: int = 0
@@ -104,6 +111,15 @@ class Slot:
         return self.request.author
 
     @property
+    def granters(self) -> tuple[NodeId, ...]:
+        """Return who may grant it."""
+        return tuple(NodeId(each) for each in self.asked.guardians) or (self.buyer,)
+
+    def is_enough(self, granted_by: frozenset[NodeId]) -> bool:
+        """Tell whether these are a majority of those who may grant it (LEASE-27)."""
+        return 2 * len(granted_by & set(self.granters)) > len(self.granters)
+
+    @property
     def asked(self) -> Request:
         assert isinstance(self.request.body, Request)
         return self.request.body
@@ -116,7 +132,9 @@ class Slot:
     @property
     def lease(self) -> Record | None:
         match self.state:
-            case Leased(lease) | Ready(lease) | Running(lease) | Reported(lease):
+            case Leased(lease=lease) | Ready(lease=lease) | Running(lease=lease):
+                return lease
+            case Reported(lease=lease):
                 return lease
             case Ended(lease=past):
                 return past
@@ -127,12 +145,10 @@ class Slot:
         """Tell whether it holds its window."""
         return isinstance(self.state, Held | Leased | Ready | Running)
 
-    def occupies(self, now: Timestamp) -> tuple[int, int] | None:
-        """Return the interval in which the machine is not free, or None."""
-        match self.state:
-            case Held() | Leased():
-                return self.offered.start, self.offered.end
-            case Ready() | Running():  # It may start early: nothing is put before it any more.
-                return 0, max(self.offered.end, now + 1)
-            case Reported() | Ended():
-                return None
+    def is_at_machine(self) -> bool:
+        """Tell whether the machine is kept for it now: nothing is put before it any more."""
+        return isinstance(self.state, Ready | Running)
+
+    def is_lost(self) -> bool:
+        """Tell whether there was a lease of which nothing more will be made."""
+        return isinstance(self.state, Reported | Ended) and self.lease is not None

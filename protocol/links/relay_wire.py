@@ -114,57 +114,24 @@ def encode_punch(message: Punch) -> bytes:
 
 def decode_hop(data: bytes) -> Hop:
     """Read one message, without its length. Raises `Malformed` and nothing else."""
-    kind: Value = None
-    peer: Value = None
-    reservation: Value = None
-    limit: Value = None
-    status: Value = None
-    for number, value in fields(_bounded(data)):
-        match number:
-            case 1:
-                kind = once(kind, value)
-            case 2:
-                peer = once(peer, value)
-            case 3:
-                reservation = once(reservation, value)
-            case 4:
-                limit = once(limit, value)
-            case 5:
-                status = once(status, value)
-            case _:
-                continue
+    parts = _parts(data, 5)
     return Hop(
-        kind=_member(HopKind, kind),
-        peer=_read_peer(peer),
-        expires_s=_numbers(reservation).get(1, 0),
-        limit=_read_limit(limit),
-        status=_member(Status, status),
+        kind=_member(HopKind, parts.get(1)),
+        peer=_read_peer(parts.get(2)),
+        expires_s=_numbers(parts.get(3)).get(1, 0),
+        limit=_read_limit(parts.get(4)),
+        status=_member(Status, parts.get(5)),
     )
 
 
 def decode_stop(data: bytes) -> Stop:
     """Read one message, without its length. Raises `Malformed` and nothing else."""
-    kind: Value = None
-    peer: Value = None
-    limit: Value = None
-    status: Value = None
-    for number, value in fields(_bounded(data)):
-        match number:
-            case 1:
-                kind = once(kind, value)
-            case 2:
-                peer = once(peer, value)
-            case 3:
-                limit = once(limit, value)
-            case 4:
-                status = once(status, value)
-            case _:
-                continue
+    parts = _parts(data, 4)
     return Stop(
-        kind=_member(StopKind, kind),
-        peer=_read_peer(peer),
-        limit=_read_limit(limit),
-        status=_member(Status, status),
+        kind=_member(StopKind, parts.get(1)),
+        peer=_read_peer(parts.get(2)),
+        limit=_read_limit(parts.get(3)),
+        status=_member(Status, parts.get(4)),
     )
 
 
@@ -194,6 +161,16 @@ def _ending(limit: CircuitLimit | None, status: Status, first: int) -> list[byte
         parts.append(field(first, body))
     if status:
         parts.append(_number(first + 1, status))
+    return parts
+
+
+def _parts(data: bytes, last: int) -> dict[int, Value]:
+    """Return the parts of a message by their fields, each of which may stand once; those beyond
+    the `last` are passed over."""
+    parts: dict[int, Value] = {}
+    for number, value in fields(_bounded(data)):
+        if number <= last:
+            parts[number] = once(parts.get(number), value)
     return parts
 
 

@@ -10,7 +10,8 @@ from typing import Literal
 from ..encoding import plain_text
 from ..ids import NodeId, RecordId
 from ..peer_id import peer_text
-from ..records import Denial, Design, Record, Replica
+from ..records import Design, Record, Replica
+from ..statements import Denial
 
 What = Literal["author", "design", "root"]
 

@@ -1,4 +1,5 @@
-"""Proof that an author signed two records for one place, which anybody can check.
+"""Proof that an author signed two records that no honest one signs, which anybody can check:
+two for one place, two windows of one machine that overlap, two grants for one attempt.
 
 A proof has no author. It is sealed with a key that everybody has, and its bytes follow from
 the two records: whoever saw both makes the same proof, so that a thousand witnesses make one
@@ -16,7 +17,8 @@ from .. import envelope, records
 from ..envelope import Envelope
 from ..errors import Malformed
 from ..ids import NodeId, RecordId
-from ..records import Proof, Record
+from ..lease import windows
+from ..records import Grant, Proof, Record
 
 NOBODY_SEED = sha256(b"commonfab/1/nobody").digest()
 """Of the Ed25519 key that seals all proofs. It is no secret, and nothing else is believed of it."""
@@ -58,7 +60,7 @@ def prove(one: bytes, other: bytes) -> Record:
     which = sha256(first.id + second.id).hexdigest()[:16]
     body = Proof(
         stream=f"proof/{first.author.hex()}/{which}",
-        seq=first.body.seq,
+        seq=max(first.body.seq, second.body.seq),
         at=max(first.body.at, second.body.at),
         first=first.data,
         second=second.data,
@@ -101,15 +103,29 @@ def _read(data: bytes) -> Record:
 
 def _broken(first: Record, second: Record) -> str:
     """Say why two records prove nothing."""
-    for half in (first, second):
-        if half.kind not in records.PUBLIC or half.kind == "proof":
-            return f"a {half.kind} proves nothing to others"
     if first.id == second.id:
         return "one record twice proves nothing"
     if first.author != second.author:
         return "the records of two authors prove nothing"
     if first.kind != second.kind:
         return "records of two kinds prove nothing"
+    if first.kind == "window" and windows.are_a_lie(first, second):
+        return ""
+    if _are_for_one_attempt(first, second):
+        return ""
+    if first.kind not in records.PUBLIC or first.kind == "proof":
+        return f"a {first.kind} proves nothing to others"
     if (first.body.stream, first.body.seq) != (second.body.stream, second.body.seq):
         return "records of two places prove nothing"
     return ""
+
+
+def _are_for_one_attempt(first: Record, second: Record) -> bool:
+    """Tell whether both are grants for one attempt at a job, for two leases (LEASE-11)."""
+    one, other = first.body, second.body
+    return (
+        isinstance(one, Grant)
+        and isinstance(other, Grant)
+        and (one.order, one.job, one.epoch) == (other.order, other.job, other.epoch)
+        and one.lease != other.lease
+    )

@@ -19,7 +19,8 @@ from typing import Literal
 
 from ..ids import NodeId
 from ..peer_id import peer_text
-from ..records import Record, Vouch
+from ..records import Record
+from ..statements import Vouch
 
 KNOWN_MIN = 0.5
 """A node to whom a way leads is known as long as its score is not below this."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from hashlib import shake_128
 from itertools import accumulate
 
-from ..ids import RecordId, Timestamp
+from ..ids import RecordId
 
 SUM_BYTES = 128
 MODULUS = 1 << 8 * SUM_BYTES
@@ -37,10 +37,6 @@ def key_of(at: int, identifier: bytes) -> bytes:
 
 def id_of(key: bytes) -> RecordId:
     return RecordId(key[TIME_BYTES:])
-
-
-def time_of(key: bytes) -> Timestamp:
-    return Timestamp(int.from_bytes(key[:TIME_BYTES], "big"))
 
 
 def number(key: bytes) -> int:

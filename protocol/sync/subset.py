@@ -8,8 +8,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from ..body import Body
+from ..fields import Count, Name, Node, Tag
 from ..gossip.areas import area_of
-from ..records import Body, Count, Design, Name, Node, Record, Tag, Workshop
+from ..records import Design, Record, Workshop
 
 NAMES_MAX = 64
 """Kinds, areas, authors or tags that one subset names."""

@@ -16,6 +16,7 @@ from commonfab.protocol.errors import UsageError
 from commonfab.protocol.ids import NodeId, RecordId
 
 from ..ports import StoreBroken, StoreFull
+from ..transaction import transaction
 from .entry import Entry
 from .query import (
     COUNTED_MAX,
@@ -395,15 +396,8 @@ class Catalogue:
     @contextmanager
     def _commit(self) -> Generator[None]:
         """Do all of the block, or none of it."""
-        with self._reporting():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._reporting(), transaction(self._db):
+            yield
 
     @contextmanager
     def _reporting(self) -> Generator[None]:

@@ -7,10 +7,13 @@ took a second or the node grew by 64 MB.
 import argparse
 import sys
 import tempfile
+import time
 from pathlib import Path
 from random import Random
 
 import trio
+
+from commonfab.protocol.limits import MIB
 
 from .hostile import Gang
 from .siege import MEMORY_BYTES_MAX, ROUND_TRIP_S_MAX, Figures, a_real_node, besiege
@@ -23,12 +26,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", default="", help="one kind of attack")
     options = parser.parse_args(arguments)
     kinds = [options.only] if options.only else list(Gang("", Random(0)).attacks())
+    begin = time.monotonic()
     rounds = [(kind, [kind]) for kind in kinds] + ([("all", kinds)] if not options.only else [])
     with (
         tempfile.TemporaryDirectory(prefix="commonfab-attacks-") as folder,
         a_real_node(Path(folder)) as (pid, address),
     ):
         held = [_withstands(pid, address, name, names, options) for name, names in rounds]
+    print(
+        f"{len(held)} sieges in {time.monotonic() - begin:.0f} s, {held.count(False)} failed: a"
+        f" round trip of {ROUND_TRIP_S_MAX:.0f} s or none, or {MEMORY_BYTES_MAX // MIB} MiB more"
+    )
     return 0 if all(held) else 1
 
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from random import Random
 from time import process_time
 
-from commonfab.protocol.ids import RecordId
+from commonfab.protocol.ids import RecordId, Timestamp
 from commonfab.protocol.sync.follower import Follower
-from commonfab.protocol.sync.index import END, Index, id_of, key_of, time_of
+from commonfab.protocol.sync.index import END, TIME_BYTES, Index, id_of, key_of
 from commonfab.protocol.sync.leader import Leader
 from commonfab.protocol.sync.sync import Judge
 from commonfab.protocol.sync.sync_wire import Ask, Hello, Message, Swap, Swapped, decode, encode
@@ -126,9 +126,13 @@ def _record_bytes(message: Message) -> int:
     return 2 * len(message.sealed) if isinstance(message, Swap | Swapped) else 0
 
 
+def _time_of(key: bytes) -> Timestamp:
+    return Timestamp(int.from_bytes(key[:TIME_BYTES], "big"))
+
+
 def negentropy(mine: Sequence[bytes], theirs: Sequence[bytes], missing: int) -> Cost:
     leader, follower = (
-        Side([(time_of(key), id_of(key)) for key in keys], leads=keys is mine)
+        Side([(_time_of(key), id_of(key)) for key in keys], leads=keys is mine)
         for keys in (mine, theirs)
     )
     start = process_time()

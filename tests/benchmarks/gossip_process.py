@@ -77,7 +77,7 @@ async def tree(ear: Ear) -> AsyncGenerator[Carrier]:
     def offend(_peer: NodeId, why: str) -> None:
         raise AssertionError(why)
 
-    gossip = Gossip(transport, judge, frozenset([LYON_AREA]), repair, offend)
+    gossip = Gossip(transport, judge, frozenset([LYON_AREA]), repair, offend, lambda _: True)
 
     async def tell_links() -> None:
         async for event in transport.events():
@@ -107,8 +107,9 @@ async def gossipsub(ear: Ear) -> AsyncGenerator[Carrier]:
     )
     pubsub = Pubsub(host, router)
 
-    def check(_peer: object, message: Any) -> bool:
-        ear.hear(parse(message.data))
+    def check(peer: object, message: Any) -> bool:
+        if peer != host.get_id():  # It has its own messages judged, too.
+            ear.hear(parse(message.data))
         return True
 
     async def connect(address: str) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 import trio
+import trio.testing
 
 from commonfab.node.journal import Journal
 from commonfab.node.network.transport import (
@@ -18,7 +19,7 @@ from commonfab.node.network.transport import (
 )
 from commonfab.protocol.errors import Malformed, ResourceError, UsageError
 from commonfab.protocol.ids import NodeId
-from commonfab.protocol.limits import KIB, MIB
+from commonfab.protocol.limits import KIB, MIB, STREAM_IDLE_S_MAX
 from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.standing.offences import BOUND
 from tests.contracts.town import (
@@ -292,6 +293,37 @@ async def test_a_handler_that_fails_resets_its_stream_and_harms_nothing_else(tow
 
     await other.write(b"unharmed")
     assert await other.read(100) == b"unharmed"
+
+
+async def test_an_exchange_in_which_nothing_moves_is_ended_unless_its_streams_last(
+    town: Town, mock_clock: trio.testing.MockClock
+) -> None:
+    heard, exchange, lasting = trio.Semaphore(0), "/test/exchange/1", "/test/lasting/1"
+
+    async def echo_one_by_one(stream: Stream) -> None:
+        while data := await stream.read(1):
+            heard.release()
+            await stream.write(data)
+
+    def serving(node: Transport) -> None:
+        node.serve(exchange, echo_one_by_one)
+        node.serve(lasting, echo_one_by_one, is_lasting=True)
+
+    alice, bob = await town.node(), await town.node(serving)
+    await link(alice, bob)
+    one, other = await alice.open(bob.me, exchange), await alice.open(bob.me, lasting)
+    for stream in (one, other):
+        await stream.write(b"x")
+        await heard.acquire()
+        assert await stream.read(1) == b"x"
+
+    mock_clock.jump(STREAM_IDLE_S_MAX + 1)
+    mock_clock.rate = 1.0
+
+    with pytest.raises(StreamBroken):
+        await one.read(1)
+    await other.write(b"y")
+    assert await other.read(1) == b"y"
 
 
 async def test_what_a_handler_wrote_arrives_though_it_left_before_the_end(town: Town) -> None:

@@ -309,6 +309,23 @@ def _opened_yamux() -> Feed:
     return feed
 
 
+def _read_by(
+    name: str,
+    decode: Callable[[bytes], object],
+    samples: Callable[[Random], Sequence[bytes]],
+    *serves: str,
+) -> Target:
+    """Return the target of frames that one function reads, and nothing remembers."""
+    module = decode.__module__.removeprefix("commonfab.").replace(".", "/")
+    return Target(
+        name=name,
+        reads=(f"{module}.py:{decode.__name__}",),
+        serves=serves,
+        samples=samples,
+        opened=lambda: decode,
+    )
+
+
 TARGETS = (
     Target(
         name="sync, answering",
@@ -362,18 +379,16 @@ TARGETS = (
         samples=lambda _: [replicas.Challenge(cid, 0, 64).encode() for cid in _CIDS],
         opened=lambda: lambda data: replicas.Challenge.decode(data).of(bytes(100)),
     ),
-    Target(
-        name="answers to challenges",
-        reads=("protocol/replicas.py:decode_answer",),
-        samples=lambda _: [replicas.encode_answer(None), replicas.encode_answer(bytes(64))],
-        opened=lambda: replicas.decode_answer,
+    _read_by(
+        "answers to challenges",
+        replicas.decode_answer,
+        lambda _: [replicas.encode_answer(None), replicas.encode_answer(bytes(64))],
     ),
-    Target(
-        name="pairing",
-        reads=("protocol/meeting/pairing.py:decode",),
-        serves=("protocol/meeting/pairing.py:PROTOCOL",),
-        samples=samples_of(pairing.Message),
-        opened=lambda: pairing.decode,
+    _read_by(
+        "pairing",
+        pairing.decode,
+        samples_of(pairing.Message),
+        "protocol/meeting/pairing.py:PROTOCOL",
     ),
     Target(
         name="rendezvous",
@@ -388,59 +403,26 @@ TARGETS = (
         samples=samples_of(Others),
         opened=lambda: lambda data: rendezvous.decode(data, Others),
     ),
-    Target(
-        name="introductions",
-        reads=("protocol/meeting/introductions.py:decode",),
-        serves=("protocol/meeting/introductions.py:PROTOCOL",),
-        samples=samples_of(introductions.Known),
-        opened=lambda: introductions.decode,
+    _read_by(
+        "introductions",
+        introductions.decode,
+        samples_of(introductions.Known),
+        "protocol/meeting/introductions.py:PROTOCOL",
     ),
-    Target(
-        name="relay, hop",
-        reads=("protocol/links/relay_wire.py:decode_hop",),
-        serves=("protocol/links/relay_wire.py:HOP",),
-        samples=_hops,
-        opened=lambda: relay_wire.decode_hop,
+    _read_by("relay, hop", relay_wire.decode_hop, _hops, "protocol/links/relay_wire.py:HOP"),
+    _read_by("relay, stop", relay_wire.decode_stop, _stops, "protocol/links/relay_wire.py:STOP"),
+    _read_by(
+        "hole punching", relay_wire.decode_punch, _punches, "protocol/links/relay_wire.py:DCUTR"
     ),
-    Target(
-        name="relay, stop",
-        reads=("protocol/links/relay_wire.py:decode_stop",),
-        serves=("protocol/links/relay_wire.py:STOP",),
-        samples=_stops,
-        opened=lambda: relay_wire.decode_stop,
+    _read_by(
+        "AutoNAT, asked",
+        reach_wire.decode_dial_back,
+        _autonat,
+        "protocol/links/reach_wire.py:AUTONAT",
     ),
-    Target(
-        name="hole punching",
-        reads=("protocol/links/relay_wire.py:decode_punch",),
-        serves=("protocol/links/relay_wire.py:DCUTR",),
-        samples=_punches,
-        opened=lambda: relay_wire.decode_punch,
-    ),
-    Target(
-        name="AutoNAT, asked",
-        reads=("protocol/links/reach_wire.py:decode_dial_back",),
-        serves=("protocol/links/reach_wire.py:AUTONAT",),
-        samples=_autonat,
-        opened=lambda: reach_wire.decode_dial_back,
-    ),
-    Target(
-        name="AutoNAT, answered",
-        reads=("protocol/links/reach_wire.py:decode_dial_answer",),
-        samples=_autonat,
-        opened=lambda: reach_wire.decode_dial_answer,
-    ),
-    Target(
-        name="identify",
-        reads=("protocol/links/reach_wire.py:decode_identity",),
-        samples=_autonat,
-        opened=lambda: reach_wire.decode_identity,
-    ),
-    Target(
-        name="peer ids",
-        reads=("protocol/peer_id.py:read_peer_bytes",),
-        samples=lambda _: [peer_bytes(ALICE.node), peer_bytes(BOB.node)],
-        opened=lambda: read_peer_bytes,
-    ),
+    _read_by("AutoNAT, answered", reach_wire.decode_dial_answer, _autonat),
+    _read_by("identify", reach_wire.decode_identity, _autonat),
+    _read_by("peer ids", read_peer_bytes, lambda _: [peer_bytes(ALICE.node), peer_bytes(BOB.node)]),
     Target(
         name="yamux",
         reads=("node/network/yamux.py:receive",),

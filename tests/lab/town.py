@@ -14,8 +14,9 @@ from typing import Any
 
 from commonfab.node.control.client import Client
 from commonfab.node.home import founding
-from commonfab.node.home.config import Machine, Material, Network, Settings, Trade, Workshop
+from commonfab.node.home.config import Network, Settings, Trade, Workshop
 from commonfab.node.home.folder import Home
+from commonfab.node.machines.settings import Machine, Material
 from commonfab.protocol.errors import CommonfabError, UsageError
 from commonfab.protocol.peer_id import peer_text
 

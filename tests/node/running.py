@@ -5,15 +5,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from commonfab.node.cli.main import cli
+from commonfab.node.control.client import Client
+from commonfab.node.home.folder import Home
+from commonfab.protocol.errors import ResourceError
 
 STOP_S = 10
 
@@ -95,6 +99,25 @@ def running_node(home: Path, *options: str) -> Generator[RunningNode]:
             # Read on: a full pipe would keep it from stopping.
             _, rest = process.communicate(timeout=STOP_S)
             assert "Traceback" not in rest, rest
+
+
+def _kill_at(node: RunningNode, step: str, count: int) -> Callable[[Mapping[str, Any]], None]:
+    """Return what hears of a command's progress, and kills the node at the so-manieth step."""
+    seen = [0]
+
+    def hear(said: Mapping[str, Any]) -> None:
+        seen[0] += said["step"] == step
+        if seen[0] == count:
+            node.process.kill()
+
+    return hear
+
+
+def kill_during(node: RunningNode, step: str, count: int, name: str, **params: object) -> None:
+    """Kill a node at the so-manieth step of a command that it was asked for."""
+    with pytest.raises(ResourceError, match="stopped before it answered"):
+        Client(Home(node.home)).call(name, params, _kill_at(node, step, count))
+    node.process.communicate()
 
 
 def _until_ready(process: "subprocess.Popen[str]") -> list[str]:

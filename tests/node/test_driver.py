@@ -45,7 +45,7 @@ class FillingStore(MemoryRecordStore):
 class OneMachine:
     """Quotes an hour for whatever is asked."""
 
-    def quote(self, request: Request, now: Timestamp) -> list[Quote] | str:
+    def quote(self, request: Request, now: Timestamp, buyer: NodeId) -> list[Quote] | str:
         return [Quote("mk", 3_600_000, 100, "EUR", 3000, 5000, 100_000, 30_000)]
 
 

@@ -23,6 +23,7 @@ from commonfab.protocol.ids import OrderId
 from commonfab.protocol.lease.attempts import OrderState
 from commonfab.protocol.records import Design, Place, Record
 from commonfab.protocol.sync import sync
+from commonfab.scheduler.why.grounds import check
 from commonfab.storage.cid import CID
 from tests.node.village import a_home, a_machine, eventually, living, write_block
 from tests.protocol.signers import EVE
@@ -92,7 +93,7 @@ async def test_an_order_is_made_elsewhere_and_both_remember_it_after_a_restart(
         await eventually(lambda: _order(alice, order).is_over())
         await eventually(lambda: not bob.owner.slots())
         assert _order(alice, order).pieces_made() == 3
-        assert len(alice.ordering.explained(_order(alice, order).order).jobs) == len(
+        assert len(alice.explaining.explained(_order(alice, order).order).jobs) == len(
             _order(alice, order).jobs
         )
         left_mg = bob.fleet.describe(bob.started)[0].stock[0].mass_mg
@@ -103,6 +104,8 @@ async def test_an_order_is_made_elsewhere_and_both_remember_it_after_a_restart(
         assert _order(alice, order).pieces_made() == 3
         assert not bob.owner.slots()
         assert bob.fleet.describe(bob.started)[0].stock[0].mass_mg == left_mg
+        (found, *_) = check(alice.explaining.grounds(_order(alice, order).order))
+        assert (found.machines, found.fault) == (1, "")
 
 
 async def test_an_order_placed_before_any_machine_is_known_explains_the_one_that_came(
@@ -112,11 +115,11 @@ async def test_an_order_placed_before_any_machine_is_known_explains_the_one_that
     async with living(a_home(tmp_path, "alice"), network) as alice:
         design = await _publish(alice, write_block(tmp_path / "block"))
         order = await alice.ordering.place(design, 1, HERE, 0)
-        (early,) = alice.ordering.explained(_order(alice, order).order).jobs
+        (early,) = alice.explaining.explained(_order(alice, order).order).jobs
         async with living(a_home(tmp_path, "bob", a_machine()), network) as bob:
             await alice.transport.connect(bob.transport.addresses()[0])
             await eventually(lambda: _order(alice, order).is_over())
-            (late,) = alice.ordering.explained(_order(alice, order).order).jobs
+            (late,) = alice.explaining.explained(_order(alice, order).order).jobs
 
     assert (early.machines, early.best) == (0, ())
     assert [verdict.owner for verdict in late.best] == [bob.me.hex()]

@@ -10,6 +10,7 @@ import trio
 from commonfab.node.home import founding
 from commonfab.node.home.config import Settings, Trade, Workshop
 from commonfab.node.home.folder import Home
+from commonfab.node.meeting.register import Met
 from commonfab.node.network.frames import read_frame, write_frame
 from commonfab.node.network.memory_transport import MemoryNetwork, MemoryTransport
 from commonfab.node.network.transport import Stream, opened
@@ -35,7 +36,7 @@ from commonfab.protocol.sync.sync_wire import (
 from tests.builders import NOON, a_design
 from tests.protocol.signers import EVE
 
-from .village import a_home, eventually, living
+from .village import WAIT_S, a_home, eventually, living
 
 
 class Stranger:
@@ -141,6 +142,7 @@ async def test_what_a_peer_refuses_is_not_given_to_it_again(tmp_path: Path) -> N
         for _ in range(3):
             await node.syncing.with_peer(EVE.node)
 
+        assert record.id in node.syncing.last[EVE.node].declined
         given = [m for m in stranger.heard if isinstance(m, Swap) and record.data in m.sealed]
         assert len(given) == 1
 
@@ -207,6 +209,27 @@ async def another(node: Node, peer: NodeId) -> None:
     """Return when a node has led one more session with a peer."""
     before = node.syncing.last[peer]
     await eventually(lambda: node.syncing.last[peer] is not before)
+
+
+async def test_strangers_whose_sessions_hang_keep_no_friend_waiting(tmp_path: Path) -> None:
+    network = MemoryNetwork()
+    async with linked(tmp_path, network=network) as (node, _, friend), trio.open_nursery() as crowd:
+        await node.acquaintance.befriend(Met(node=friend.me, at=NOON, how="code"))
+        address = node.transport.addresses()[0]
+        for number in range(40):
+            stranger = MemoryTransport(NodeId(number.to_bytes(32, "big")), network)
+            await crowd.start(stranger.run)
+            await stranger.connect(address)
+            await stranger.open(node.me, PROTOCOL)
+
+        async with opened(friend, node.me, PROTOCOL) as stream:
+            hello = Hello(reconcile.promise(bytes(16)), bytes(32))
+            await write_frame(stream, encode(hello))
+            with trio.fail_after(WAIT_S / 2):
+                answer = decode(await read_frame(stream) or b"")
+
+        assert isinstance(answer, Differs)
+        crowd.cancel_scope.cancel()
 
 
 async def test_a_follower_answers_for_the_subset_that_it_is_asked_about(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import trio
 
 from commonfab.node import daemon
 from commonfab.node.home import config, founding, keys
-from commonfab.node.home.config import Machine, Material, Network, Settings, Trade, Workshop
+from commonfab.node.home.config import Network, Settings, Trade, Workshop
 from commonfab.node.home.folder import Home
+from commonfab.node.machines.settings import Machine, Material
 from commonfab.node.network.memory_transport import MemoryNetwork, MemoryTransport
 from commonfab.node.node import Node
 from commonfab.protocol.ids import NodeId

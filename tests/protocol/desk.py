@@ -6,15 +6,15 @@ from typing import Any, TypeVar
 
 from commonfab.protocol import effects, events
 from commonfab.protocol.author import Author
+from commonfab.protocol.body import Body
 from commonfab.protocol.effects import Effect
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.protocol.lease.attempts import JobState, OrderState
 from commonfab.protocol.lease.buyer import Buyer
-from commonfab.protocol.lease.owner import Owner
+from commonfab.protocol.lease.owner import Owner, Timing
 from commonfab.protocol.lease.restore import restore_orders, restore_slots
 from commonfab.protocol.lease.slots import Quote, Slot
 from commonfab.protocol.records import (
-    Body,
     Design,
     Offer,
     Order,
@@ -50,7 +50,7 @@ class FixedQuoter:
     window_ms: int = WINDOW_MS
     refusal: str = ""
 
-    def quote(self, request: Request, now: Timestamp) -> list[Quote] | str:
+    def quote(self, request: Request, now: Timestamp, buyer: NodeId) -> list[Quote] | str:
         return self.refusal or [
             Quote(
                 machine=machine,
@@ -106,6 +106,8 @@ class Desk:
         self.disk: list[Record] = []
         self.effects: list[Effect] = []
         self.effects_left = -1
+        self.forgets = "nothing"
+        """A stream, or the beginning of one, whose records do not get to the disk."""
 
     def take(self, *letters: Record) -> list[Record]:
         """Return what is sent in answer."""
@@ -166,7 +168,8 @@ class Desk:
                 )
             self.effects_left -= self.effects_left > 0
             if isinstance(effect, effects.Keep):
-                unsynced.append(effect.record)
+                if not effect.record.body.stream.startswith(self.forgets):
+                    unsynced.append(effect.record)
             else:
                 self.disk += unsynced
                 unsynced.clear()
@@ -179,9 +182,15 @@ class OwnerDesk(Desk):
 
     side: Owner
 
-    def __init__(self, quoter: FixedQuoter | None = None, who: Person = BOB) -> None:
+    def __init__(
+        self,
+        quoter: FixedQuoter | None = None,
+        who: Person = BOB,
+        timing: Timing | None = None,
+    ) -> None:
         self.who = who
-        super().__init__(Owner(Author(who), quoter or FixedQuoter()))
+        self.timing = timing or Timing(leeway_permille=0)
+        super().__init__(Owner(Author(who), quoter or FixedQuoter(), self.timing))
 
     def slots(self) -> list[Slot]:
         return self.side.slots()
@@ -193,7 +202,8 @@ class OwnerDesk(Desk):
     def restart(self) -> None:
         stored = restore_slots(self.disk, self.who.node)
         marks = [(r.body.stream, r.body.seq) for r in self.disk if r.author == self.who.node]
-        self.side = Owner(Author(self.who, _highest(marks)), self.side.quoter, stored=stored)
+        author = Author(self.who, _highest(marks))
+        self.side = Owner(author, self.side.quoter, self.timing, stored)
 
     # How far a slot has come.
 

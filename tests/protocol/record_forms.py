@@ -13,6 +13,7 @@ import msgspec.inspect as inspect
 from msgspec import NODEFAULT, Struct
 
 from commonfab.protocol import records
+from commonfab.protocol.body import Body
 from commonfab.protocol.records import KINDS
 
 Plain = dict[str, Any]
@@ -26,7 +27,7 @@ def fields_of(struct: type[Struct]) -> tuple[inspect.Field, ...]:
 
 def structs() -> list[type[Struct]]:
     """Return the body that all share, the kinds, and after each what first appears in it."""
-    found: list[type[Struct]] = [records.Body, records.Letter]
+    found: list[type[Struct]] = [Body, records.Letter]
     for kind in KINDS.values():
         for struct in (kind, *(part for field in fields_of(kind) for part in parts(field.type))):
             if struct not in found:
@@ -157,7 +158,7 @@ def wrong(form: inspect.Type) -> Iterator[Any]:
             yield from (1, "A" * length, base64_of(length), bytes(length - 1))
             yield bytes((form.max_length or 0) + 1)
         case inspect.LiteralType():
-            yield from (0, "", "Made", b"made")
+            yield from (0, "Made", b"made", *([] if "" in form.values else [""]))
         case inspect.StructType():
             yield from ([], "x", {}, {**LEAST.body(form.cls), "zzz": 1})
             yield from (

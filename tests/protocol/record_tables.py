@@ -15,6 +15,8 @@ from tests.protocol import record_forms
 from tests.vectors import ROOT
 
 PAGE = ROOT / "specs" / "records.md"
+_MODULES = ("body", "records", "statements")
+"""Of protocol/, which have the classes."""
 _BEGIN, _END = "<!-- fields: written by tests/protocol/record_tables.py -->\n", "<!-- end -->\n"
 
 
@@ -73,10 +75,9 @@ def _absent(default: object) -> str:
 
 
 def _meanings(struct: str) -> dict[str, str]:
-    """Return what stands below each field of a class in protocol/records.py."""
-    source = (ROOT / "protocol" / "records.py").read_text()
+    """Return what stands below each field of a record's class."""
     found: dict[str, str] = {}
-    for node in ast.parse(source).body:
+    for node in (node for name in _MODULES for node in ast.parse(_source(name)).body):
         if isinstance(node, ast.ClassDef) and node.name == struct:
             for field, below in zip(node.body, node.body[1:], strict=False):
                 match field, below:
@@ -88,6 +89,10 @@ def _meanings(struct: str) -> dict[str, str]:
                     case _:
                         pass
     return found
+
+
+def _source(module: str) -> str:
+    return (ROOT / "protocol" / f"{module}.py").read_text()
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import combinations
 from random import Random
 
 from commonfab.protocol import effects, events
@@ -9,6 +10,7 @@ from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.protocol.lease.attempts import Done, Dropped, Granted, JobState, Leased
 from commonfab.protocol.lease.restore import restore_orders, restore_slots
 from commonfab.protocol.lease.slots import Ended, Ready, Slot
+from commonfab.protocol.lease.windows import overlap, public_half
 from commonfab.protocol.records import Grant, Lease, Letter, Record
 from tests.builders import GRACE_MS, a_design, an_order, changed
 from tests.protocol.desk import BuyerDesk, Desk, FixedPlanner, FixedQuoter, OwnerDesk, ended
@@ -137,6 +139,7 @@ class Table:
         for owner in self.owners:
             stored = restore_slots(owner.disk, owner.who.node)
             assert _slots(stored) == _slots(owner.slots())
+            _check_papers(owner.disk)
         (order,) = restore_orders(self.alice.disk, ALICE.node, self.alice.now)
         live = self.alice.order()
         assert order.is_cancelled == live.is_cancelled
@@ -192,11 +195,9 @@ def _machine(lease: Record) -> str:
 
 
 def _check_slots(slots: list[Slot]) -> None:
-    last: dict[str, int] = {}
-    for slot in slots:
-        if slot.is_alive():
-            assert slot.offered.start >= last.get(slot.offered.machine, 0), "two slots overlap"
-            last[slot.offered.machine] = slot.offered.end
+    alive = [slot.offered for slot in slots if slot.is_alive()]
+    for one, other in combinations(alive, 2):
+        assert one.machine != other.machine or not overlap(one, other), "two slots overlap"
 
 
 def _slots(slots: list[Slot]) -> dict[RecordId, tuple[str, RecordId | None]]:
@@ -211,6 +212,15 @@ def _slots(slots: list[Slot]) -> dict[RecordId, tuple[str, RecordId | None]]:
     }
 
 
+def _check_papers(disk: list[Record]) -> None:
+    """What each lease rests on, and what everybody hears of it, is on the disk with it."""
+    kept = {record.id for record in disk}
+    for record in disk:
+        if isinstance(record.body, Lease):
+            assert record.body.acceptance in kept, "a lease without its acceptance"
+            assert public_half(record).id in kept, "a lease without its window"
+
+
 def _job(job: JobState, now: Timestamp) -> tuple[object, ...]:
     """Return what matters of a job. Whether somebody was asked, or an offer accepted, does not:
     that may be done again. Nor does a grant whose time is over: the next tick ends it."""
@@ -223,7 +233,10 @@ def _job(job: JobState, now: Timestamp) -> tuple[object, ...]:
             state = (type(job.state),)
         case _:
             state = ()
-    attempts = [(a.epoch, a.lease, a.made, a.is_granted, a.receipt) for a in job.attempts]
+    attempts = [
+        (a.epoch, a.lease, a.made, a.is_granted, a.receipt, a.confirmation, a.release)
+        for a in job.attempts
+    ]
     return job.epoch, job.pieces, state, attempts
 
 

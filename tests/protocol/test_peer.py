@@ -1,29 +1,41 @@
 """One node's whole mind: what arrives is judged, and what follows from it is returned."""
 
+from typing import Any
+
 import pytest
 
-from commonfab.protocol import effects, events
+from commonfab.protocol import effects, events, records
 from commonfab.protocol.admission import Accept, Admission, Conflict, Ignore, Reject
 from commonfab.protocol.author import Author
 from commonfab.protocol.effects import Keep, KeepProof, Send, WakeAt
 from commonfab.protocol.ids import Timestamp
 from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.guardian import Guardian
 from commonfab.protocol.lease.owner import Owner
+from commonfab.protocol.lease.votes import Votes
+from commonfab.protocol.lease.windows import public_half
 from commonfab.protocol.peer import Peer
-from commonfab.protocol.records import Offer, Record
+from commonfab.protocol.records import Lease, Offer, Record
+from commonfab.protocol.standing import proofs
 from tests.builders import (
+    MINUTE_MS,
     NOON,
     SECOND_MS,
     a_capacity,
     a_design,
+    a_lease,
     a_release,
     a_request,
+    an_acceptance,
+    an_evidence,
+    an_offer,
     an_order,
     body_of,
+    changed,
     later,
 )
 from tests.protocol.desk import FixedPlanner, FixedQuoter
-from tests.protocol.signers import BOB, CAROL, EVE, Person
+from tests.protocol.signers import ALICE, BOB, CAROL, EVE, Person
 
 
 def a_peer(who: Person = BOB) -> Peer:
@@ -158,6 +170,110 @@ def test_a_letter_that_is_played_again_later_starts_nothing_new() -> None:
     assert not any(isinstance(r.body, Offer) for r in _sent(again))
     assert bob.owner.slots() == []
     assert body_of(offer, Offer).request == request.id
+
+
+# Windows.
+
+
+def a_leased_window(who: Person = CAROL, minutes: int = 10, **changes: Any) -> Record:
+    """Return a lease of Carol's to Alice for the next so many minutes."""
+    request = a_request(to=who.node)
+    offer = an_offer(request, by=who, window_ms=minutes * MINUTE_MS)
+    return a_lease(request, offer, an_acceptance(offer), who, **changes)
+
+
+@pytest.mark.rule("LEASE-24")
+def test_the_window_of_a_lease_is_kept_before_the_lease_is_looked_at() -> None:
+    lease = a_leased_window()
+
+    verdict, due = a_peer(ALICE).receive(lease.data, NOON)
+
+    assert verdict == Accept(lease)
+    assert isinstance(due[0], Keep)
+    assert due[0].record.id == public_half(lease).id
+
+
+@pytest.mark.rule("LEASE-24")
+@pytest.mark.parametrize("window", [b"garbage", a_request().data])
+def test_a_lease_that_carries_no_window__reject(window: bytes) -> None:
+    verdict, due = a_peer(ALICE).receive(a_leased_window(window=window).data, NOON)
+
+    assert isinstance(verdict, Reject)
+    assert due == []
+
+
+@pytest.mark.rule("LEASE-24")
+def test_a_lease_with_a_forged_window__reject() -> None:
+    lease = a_leased_window()
+    forged = bytearray(body_of(lease, Lease).window)
+    forged[-1] ^= 1
+
+    verdict, due = a_peer(ALICE).receive(changed(lease, CAROL, window=bytes(forged)).data, NOON)
+
+    assert isinstance(verdict, Reject)
+    assert due == []
+
+
+@pytest.mark.rule("LEASE-25")
+@pytest.mark.parametrize("backwards", [False, True])
+def test_who_hears_of_two_windows_for_one_time_proves_the_lie(backwards: bool) -> None:
+    bob = a_peer()
+    halves = [public_half(a_leased_window(minutes=minutes)) for minutes in (10, 20)]
+    first, second = reversed(halves) if backwards else halves
+
+    bob.receive(first.data, NOON)
+    _, due = bob.receive(second.data, NOON)
+
+    proof = proofs.prove(first.data, second.data)
+    assert [e.record.id for e in due if isinstance(e, Keep)] == [second.id, proof.id]
+    assert bob.admission.frozen(CAROL.node) == proofs.rank(proof)
+
+
+@pytest.mark.rule("LEASE-25")
+def test_a_node_counts_its_own_windows_too() -> None:
+    bob = a_peer()
+    offer = next(iter(_sent(bob.receive(a_request().data, NOON)[1])))
+    lease = _sent(bob.receive(an_acceptance(offer).data, NOON)[1])[0]
+
+    other = public_half(a_leased_window(BOB))
+
+    assert bob.windows.take(records.read(other), NOON) == records.read(public_half(lease))
+
+
+# Evidence.
+
+
+@pytest.mark.rule("LEASE-27")
+def test_evidence_that_nobody_signed__reject() -> None:
+    design = a_design()
+    order = an_order(design, guardians=(ALICE.node, BOB.node, CAROL.node))
+    forged = bytearray(order.data)
+    forged[-1] ^= 1
+    good = an_evidence(ALICE, [order, design], to=BOB.node)
+    bad = changed(good, ALICE, papers=(bytes(forged), design.data))
+
+    bob = a_peer()
+    bob.guardian = Guardian(Author(BOB), Votes())
+
+    assert isinstance(bob.receive(bad.data, NOON)[0], Reject)
+    assert bob.guardian.wards() == []
+    assert isinstance(bob.receive(good.data, NOON)[0], Accept)
+    assert len(bob.guardian.wards()) == 1
+
+
+@pytest.mark.rule("LEASE-29")
+def test_a_guardian_goes_on_with_an_order_whose_buyer_is_gone() -> None:
+    design = a_design()
+    order = an_order(design, guardians=(ALICE.node, BOB.node, CAROL.node))
+    bob = a_peer()
+    bob.guardian = Guardian(Author(BOB), Votes(), care_ms=MINUTE_MS)
+    bob.receive(an_evidence(ALICE, [order, design], to=BOB.node).data, NOON)
+
+    asked = _sent(bob.handle(events.Tick(), later(MINUTE_MS)))
+    said = _sent(bob.handle(events.Tick(), later(2 * MINUTE_MS)))
+
+    assert {record.kind for record in asked} == {"evidence"}
+    assert "request" in {record.kind for record in said}
 
 
 def _sent(due: list[effects.Effect]) -> list[Record]:

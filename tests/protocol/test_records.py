@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec import convert, to_builtins
 
 from commonfab.protocol import encoding, envelope, records
+from commonfab.protocol.body import Body
 from commonfab.protocol.errors import Malformed
 from commonfab.protocol.limits import (
     BODY_BYTES_MAX,
@@ -16,7 +17,7 @@ from commonfab.protocol.limits import (
     MACHINES_PER_WORKSHOP_MAX,
     PARTS_PER_DESIGN_MAX,
 )
-from commonfab.protocol.records import KINDS, LATEST, PUBLIC, TRANSIENT, Body
+from commonfab.protocol.records import KINDS, LATEST, PUBLIC, TRANSIENT
 from tests import vectors
 from tests.protocol import record_forms, record_tables
 from tests.protocol.record_forms import LEAST, MOST, Plain

@@ -147,6 +147,24 @@ def test_windows_one_after_the_other_are_both_taken() -> None:
     assert pick(both) == {0: an_id(1), 1: an_id(2)}
 
 
+def test_windows_that_leave_room_for_another_before_are_both_taken() -> None:
+    """An owner gives each job half of its length as leeway, so that its windows cross."""
+    length_ms, end = 2 * HOUR_MS, NOON + 3 * HOUR_MS
+    first = an_offer(end=end, length_ms=length_ms)
+    second = an_offer(start=NOON + length_ms, end=end + length_ms, length_ms=length_ms)
+    both = [*the_choices(0, (BOB, 1, first)), *the_choices(1, (BOB, 2, second))]
+
+    assert pick(both) == {0: an_id(1), 1: an_id(2)}
+
+
+def test_a_window_that_crosses_two_that_exclude_others_excludes_all_of_them() -> None:
+    hours = ((0, 2), (1, 4), (5, 8), (3, 6))
+    offers = [an_offer(start=NOON + a * HOUR_MS, end=NOON + b * HOUR_MS) for a, b in hours]
+    every = [c for job, each in enumerate(offers) for c in the_choices(job, (BOB, job, each))]
+
+    assert len(pick(every)) == 1
+
+
 def test_a_job_that_finds_no_window_of_its_own_is_left_out() -> None:
     both = [*the_choices(0, (BOB, 1, an_offer())), *the_choices(1, (BOB, 2, an_offer()))]
 

@@ -219,6 +219,26 @@ def test_a_second_job_queues_only_while_the_date_allows() -> None:
     assert firsts(NOON + 4 * HOUR_MS) == {node("cheap"), node("dear")}
 
 
+@pytest.mark.rule("SCHED-28")
+def test_where_nobody_can_be_in_time_those_are_asked_who_would_be_least_late() -> None:
+    """An hour of lateness is worth twenty of waiting, and so more than the dearer machine."""
+    busy = a_neighbour("busy", free_at=NOON + 9 * HOUR_MS)
+    dear = a_neighbour("dear", price_minor_per_hour=1_000, free_at=NOON + HOUR_MS)
+
+    [without], [with_date] = shortlist([busy, dear], 1), shortlist([busy, dear], 1, by=NOON + 1)
+
+    assert without == [node("busy"), node("dear")]
+    assert with_date == [node("dear"), node("busy")]
+
+
+@pytest.mark.rule("SCHED-28")
+def test_who_would_be_late_is_not_asked_where_somebody_is_in_time() -> None:
+    busy = a_neighbour("busy", free_at=NOON + 9 * HOUR_MS)
+    dear = a_neighbour("dear", price_minor_per_hour=5_000)
+
+    assert shortlist([busy, dear], 1, by=NOON + 6 * HOUR_MS) == [[node("dear")]]
+
+
 def test_a_workshop_with_many_machines_does_not_fill_the_list_alone() -> None:
     town = [
         a_neighbour("farm", machines=100),
@@ -261,7 +281,7 @@ def test_a_batch_of_the_largest_order_is_answered() -> None:
 
 
 def offer_of(known: Known, pieces: int) -> Offer:
-    quotes = Quoter(known.capacity).quote(a_request(pieces=pieces), NOON)
+    quotes = Quoter(known.capacity).quote(a_request(pieces=pieces), NOON, node("alice"))
     assert isinstance(quotes, list)
     quote = quotes[0]
     return Offer(

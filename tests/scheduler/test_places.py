@@ -2,13 +2,14 @@
 
 from math import asin, cos, pi, radians, sin, sqrt
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonfab.protocol.records import Place
 from commonfab.scheduler.factors import EARTH_RADIUS_M
-from commonfab.scheduler.places import metres_between
+from commonfab.scheduler.places import arc, metres_between
 from tests.scheduler.worlds import BERLIN, HAMBURG
 
 places = st.builds(
@@ -49,6 +50,21 @@ def test_the_other_end_of_the_earth_is_half_its_girth_away(a: Place) -> None:
     distance = metres_between(a, Place(lat_udeg=-a.lat_udeg, lon_udeg=lon))
 
     assert distance == pytest.approx(pi * EARTH_RADIUS_M.value, abs=1.0)
+
+
+@given(st.floats(1e-9, pi))
+@settings(deadline=None)
+def test_an_arc_from_a_chord_is_never_too_long_and_seldom_too_short(angle: float) -> None:
+    chord = 2.0 * sin(angle / 2.0)
+
+    found = float(arc(np.array([chord * chord]))[0])
+
+    assert found <= angle * (1.0 + 1e-12)
+    kilometres = angle * EARTH_RADIUS_M.value / 1_000
+    if kilometres <= 1_400:
+        assert found >= angle * (1.0 - 1e-6)
+    if kilometres <= 4_500:
+        assert found >= angle * (1.0 - 1e-4)
 
 
 def test_neighbours_are_told_apart_to_the_metre() -> None:

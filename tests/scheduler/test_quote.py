@@ -6,18 +6,23 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from commonfab.protocol.hours import timetable
 from commonfab.protocol.lease.slots import Quote
 from commonfab.protocol.limits import LEASE_TERM_MS_MAX
 from commonfab.protocol.records import Machine, Part, Request, Stock
+from commonfab.scheduler.formulas import fits
 from commonfab.scheduler.kernel import evaluate
 from commonfab.scheduler.problem import Want, problem_of
 from commonfab.scheduler.quote import REASON_CHARS_MAX, Quoter
 from commonfab.scheduler.reference import Known
 from commonfab.scheduler.weights import Weights
 from tests.scheduler.worlds import (
+    ALWAYS,
     BERLIN,
     LASER,
+    LICENCE,
     NOON,
+    OFFICE_HOURS,
     PLA,
     a_capacity,
     a_machine,
@@ -27,7 +32,7 @@ from tests.scheduler.worlds import (
     node,
 )
 
-BOB = node("bob")
+ALICE, BOB = node("alice"), node("bob")
 
 
 def a_request(part: Part | None = None, pieces: int = 1, by: int = 0) -> Request:
@@ -50,7 +55,7 @@ def a_request(part: Part | None = None, pieces: int = 1, by: int = 0) -> Request
 def test_a_quote_is_worked_out_by_hand() -> None:
     machine = a_machine(setup_seconds=100, speed_permille=3_000, power_w=120)
 
-    quotes = Quoter(a_capacity(machine, grid_g_per_kwh=400)).quote(a_request(pieces=2), NOON)
+    quotes = Quoter(a_capacity(machine, grid_g_per_kwh=400)).quote(a_request(pieces=2), NOON, ALICE)
 
     assert quotes == [
         Quote(
@@ -103,7 +108,7 @@ def test_a_quote_is_what_the_kernel_says_rounded_as_in_the_spec(
     facts, terms = result.facts, result.terms
     assume(facts.ready_ms[0, 0] - NOON < LEASE_TERM_MS_MAX)
 
-    quotes = Quoter(capacity).quote(a_request(part, pieces), NOON)
+    quotes = Quoter(capacity).quote(a_request(part, pieces), NOON, ALICE)
 
     assert isinstance(quotes, list)
     [quote] = quotes
@@ -114,6 +119,47 @@ def test_a_quote_is_what_the_kernel_says_rounded_as_in_the_spec(
     assert quote.energy_mwh == pytest.approx(facts.energy_kwh[0, 0] * 1e6, abs=0.51)
     assert quote.co2e_mg == pytest.approx(facts.energy_kwh[0, 0] * grid * 1e3, abs=0.51)
     assert quote.mass_mg == pieces * mass_mg
+
+
+hours = st.sampled_from([(), ALWAYS, OFFICE_HOURS, ((1_440, 2_774),)])
+
+
+@pytest.mark.rule("SCHED-19")
+@pytest.mark.rule("SCHED-20")
+@pytest.mark.rule("SCHED-21")
+@settings(deadline=None)
+@given(
+    machine=st.builds(
+        a_machine,
+        nozzle_um=st.sampled_from([0, 400, 401]),
+        tolerance_um=st.sampled_from([0, 100, 101]),
+        temperature_c=st.sampled_from([0, 239, 240]),
+        hours=hours,
+        attended=hours,
+        licences=st.sampled_from([(), (LICENCE,), ("MIT",)]),
+    ),
+    part=st.builds(
+        a_part,
+        nozzle_um=st.sampled_from([0, 0, 400]),
+        tolerance_um=st.sampled_from([0, 0, 100]),
+        temperature_c=st.sampled_from([0, 0, 240]),
+        licence=st.sampled_from(["", LICENCE, f"MIT AND {LICENCE}"]),
+        seconds=st.sampled_from([1, 3_600, 29_454, 29_455, 400_000]),
+    ),
+)
+def test_owner_and_buyer_agree_who_can_make_it_and_when(machine: Machine, part: Part) -> None:
+    capacity = a_capacity(machine)
+    view = a_view([Known(BOB, capacity, a_workshop(), 0.5)]).snapshot()
+    result = evaluate(view, problem_of([Want(part, 1, BERLIN)], NOON), Weights())
+
+    quotes = Quoter(capacity).quote(a_request(part), NOON, ALICE)
+
+    assert isinstance(quotes, list) == bool(fits(result.verdicts)[0, 0])
+    if isinstance(quotes, list):
+        window = timetable(machine.hours, machine.attended).window(NOON, quotes[0].duration_ms)
+        assert window is not None
+        assert window[0] == result.facts.start_ms[0, 0]
+        assert _is_ceil(window[1], result.facts.ready_ms[0, 0])
 
 
 def _is_ceil(whole: int, value: float) -> bool:
@@ -138,9 +184,29 @@ def _is_ceil(whole: int, value: float) -> bool:
             "mk3 would be done in 45 d 20 h; nobody promises more than 31 d 0 h ahead.",
         ),
         (
-            a_machine(),
-            a_request(by=NOON + 3_600_000),
-            "mk3 would bring it in 1 h 06 min, 6 min 01 s too late.",
+            a_machine(nozzle_um=600),
+            a_request(a_part(nozzle_um=400)),
+            "mk3 has a nozzle or tool of 0.6 mm, needs 0.4 mm or finer.",
+        ),
+        (
+            a_machine(tolerance_um=200),
+            a_request(a_part(tolerance_um=150)),
+            "mk3 is exact to 0.2 mm, needs 0.15 mm.",
+        ),
+        (
+            a_machine(temperature_c=240),
+            a_request(a_part(temperature_c=260)),
+            "mk3 heats to 240 \N{DEGREE SIGN}C, needs 260 \N{DEGREE SIGN}C.",
+        ),
+        (
+            a_machine(hours=OFFICE_HOURS),
+            a_request(pieces=9),
+            "mk3 is open for at most 9 h 00 min at a time, needs 9 h 54 min.",
+        ),
+        (
+            a_machine(licences=("MIT", "CC0-1.0")),
+            a_request(),
+            "mk3 makes designs under MIT and CC0-1.0, not under CERN-OHL-S-2.0.",
         ),
         (
             a_machine(price_minor_per_hour=2**53),
@@ -152,37 +218,73 @@ def _is_ceil(whole: int, value: float) -> bool:
 def test_a_machine_that_does_not_fit_is_refused_with_the_numbers(
     machine: Machine, request_: Request, reason: str
 ) -> None:
-    assert Quoter(a_capacity(machine)).quote(request_, NOON) == reason
+    assert Quoter(a_capacity(machine)).quote(request_, NOON, ALICE) == reason
 
 
 def test_a_stock_that_is_just_enough_is_enough() -> None:
-    assert isinstance(Quoter(a_capacity(a_machine())).quote(a_request(pieces=20), NOON), list)
+    assert isinstance(
+        Quoter(a_capacity(a_machine())).quote(a_request(pieces=20), NOON, ALICE), list
+    )
 
 
 def test_machines_that_fit_are_quoted_and_the_others_left_out() -> None:
     machines = [a_machine(id="a"), a_machine(id="b", process=LASER), a_machine(id="c")]
 
-    quotes = Quoter(a_capacity(*machines)).quote(a_request(), NOON)
+    quotes = Quoter(a_capacity(*machines)).quote(a_request(), NOON, ALICE)
 
     assert isinstance(quotes, list)
     assert [quote.machine for quote in quotes] == ["a", "c"]
 
 
 def test_a_workshop_without_machines_says_so() -> None:
-    assert Quoter(a_capacity()).quote(a_request(), NOON) == "This workshop has no machines."
+    assert Quoter(a_capacity()).quote(a_request(), NOON, ALICE) == "This workshop has no machines."
 
 
 def test_a_refusal_for_many_machines_fits_its_record() -> None:
     machines = (a_machine(id=f"laser {n}", process=LASER) for n in range(200))
 
-    reason = Quoter(a_capacity(*machines)).quote(a_request(), NOON)
+    reason = Quoter(a_capacity(*machines)).quote(a_request(), NOON, ALICE)
 
     assert isinstance(reason, str)
     assert len(reason) <= REASON_CHARS_MAX
     assert reason.endswith("...")
 
 
+@pytest.mark.rule("SCHED-2")
+def test_what_nobody_has_told_refuses_nobody() -> None:
+    silent = Machine(
+        id="mk3",
+        process="fff-printing",
+        volume_um=(250_000, 250_000, 250_000),
+        stock=(Stock(material=PLA, mass_mg=10**6, price_minor_per_kg=0),),
+        price_minor_per_hour=0,
+        power_w=0,
+        free_at=0,
+    )
+    exacting = a_part(nozzle_um=100, tolerance_um=10, temperature_c=400)
+
+    assert isinstance(Quoter(a_capacity(silent)).quote(a_request(exacting), NOON, ALICE), list)
+    assert isinstance(
+        Quoter(a_capacity(a_machine())).quote(a_request(a_part(licence="")), NOON, ALICE), list
+    )
+
+
+def test_a_machine_for_known_nodes_takes_no_job_of_a_stranger() -> None:
+    quoter = Quoter(a_capacity(a_machine(makes_for="known")), lambda buyer: buyer == ALICE)
+
+    assert isinstance(quoter.quote(a_request(), NOON, ALICE), list)
+    assert quoter.quote(a_request(), NOON, node("eve")) == (
+        "mk3 makes only for those whom its owner knows."
+    )
+
+
+def test_a_date_is_weighed_by_the_buyer_and_refuses_nothing() -> None:
+    assert isinstance(
+        Quoter(a_capacity(a_machine())).quote(a_request(by=NOON + 1), NOON, ALICE), list
+    )
+
+
 def test_a_queue_is_the_business_of_the_owners_slots() -> None:
     quoter = Quoter(a_capacity(a_machine(free_at=NOON + 10**9)))
 
-    assert isinstance(quoter.quote(a_request(by=NOON + 10**8), NOON), list)
+    assert isinstance(quoter.quote(a_request(by=NOON + 10**8), NOON, ALICE), list)

@@ -26,6 +26,13 @@ def test_numbers_that_differ_are_told_apart() -> None:
     assert reasons.volume((1_001,) * 3, (1_000,) * 3) == (
         "needs 1.001 x 1.001 x 1.001 mm, has 1 x 1 x 1 mm"
     )
+    assert reasons.hours(32_400_000, 32_401_000) == (
+        "is open for at most 0.375000 d at a time, needs 0.375012 d"
+    )
+    assert reasons.trust(0.3, 0.301) == ("has standing 0.300, below the 0.301 that is asked for")
+    assert reasons.distance(100_001, 100) == (
+        "is 100.001 km away, beyond the 100.000 km that are allowed"
+    )
     assert "31.01 d" in reasons.horizon(31 * 86_400_000 + 600_000, 31 * 86_400_000)
 
 

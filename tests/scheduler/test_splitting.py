@@ -19,6 +19,7 @@ from tests.scheduler.worlds import (
     HAMBURG,
     HOUR_MS,
     NOON,
+    OFFICE_HOURS,
     PLA,
     a_capacity,
     a_machine,
@@ -128,6 +129,23 @@ def test_a_date_bounds_a_share() -> None:
         want = Want(a_part(), pieces, BERLIN, NOON + 12 * HOUR_MS)
         result = evaluate(a_view(town).snapshot(), problem_of([want], NOON), WEIGHTS)
         assert result.cost.min() < float("inf")
+
+
+@pytest.mark.rule("SCHED-13")
+def test_no_share_is_longer_than_a_machine_is_open() -> None:
+    """Within 9 h, 8 pieces of 1.1 h each can be made."""
+    assert shares([a_neighbour("a", hours=OFFICE_HOURS)], a_part(), 20) == [8, 6, 6]
+
+
+@pytest.mark.rule("SCHED-13")
+def test_a_share_may_run_through_the_night_and_is_cleared_in_the_morning() -> None:
+    """From 22:13 to 9:00 are 10 h 47 min: 9 pieces of 1.1 h each, and all are ready at 9:00."""
+    evening = ((1_440 + 22 * 60, 1_440 + 23 * 60),)
+    town = [a_neighbour("a", attended=(*evening, *OFFICE_HOURS))]
+    morning = NOON // DAY_MS * DAY_MS + DAY_MS + 9 * HOUR_MS
+
+    assert shares(town, a_part(), 9, by=morning + 2 * HOUR_MS) == [9]
+    assert shares(town, a_part(), 10, by=morning + 2 * HOUR_MS) == [9, 1]
 
 
 def test_more_than_all_can_make_is_cut_into_jobs_that_somebody_can() -> None:

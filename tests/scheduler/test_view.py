@@ -194,6 +194,45 @@ def test_an_unchanged_view_gives_the_same_arrays_again() -> None:
     assert np.shares_memory(one.machines.free_at, other.machines.free_at)
 
 
+def test_a_snapshot_that_nobody_holds_any_more_is_not_copied() -> None:
+    view = CapacityView()
+    view.update_capacity(ALICE, a_capacity(a_machine(free_at=1)))
+    column = view.snapshot().machines.free_at
+
+    view.update_capacity(ALICE, a_capacity(a_machine(free_at=2)))
+
+    assert np.shares_memory(column, view.snapshot().machines.free_at)
+
+
+def test_a_part_of_a_snapshot_is_held_like_the_whole() -> None:
+    view = CapacityView()
+    view.update_capacity(ALICE, a_capacity(a_machine(free_at=1)))
+    view.update_capacity(BOB, a_capacity(a_machine()))
+    part = view.snapshot().without([BOB])
+
+    view.update_capacity(ALICE, a_capacity(a_machine(free_at=2)))
+
+    assert part.machines.free_at[0] == 1.0
+    assert view.snapshot().machines.free_at[0] == 2.0
+
+
+def test_a_machine_and_its_stock_keep_their_rows_from_record_to_record() -> None:
+    view = CapacityView()
+    view.update_capacity(ALICE, a_capacity(a_machine(id="a"), a_machine(id="b")))
+    before = rows_of(view.snapshot())
+
+    view.update_capacity(ALICE, a_capacity(a_machine(id="b"), a_machine(id="c")))
+
+    after = rows_of(view.snapshot())
+    assert after["b"] == before["b"]
+    assert after["c"][0] == before["a"][0]
+
+
+def rows_of(snapshot: Snapshot) -> dict[str, tuple[int, list[int]]]:
+    rows: list[int] = snapshot.rows().tolist()
+    return {snapshot.ids[row]: (row, snapshot.stock_rows(row)) for row in rows}
+
+
 def test_a_snapshot_without_some_authors_lacks_their_machines_only() -> None:
     view = CapacityView()
     for author in (ALICE, BOB):

@@ -16,6 +16,10 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 PLA, PETG, PLYWOOD = "PLA", "PETG", "plywood"
 PRINTING, LASER = "fff-printing", "laser-cutting"
+LICENCE = "CERN-OHL-S-2.0"
+ALWAYS = ((0, 7 * 24 * 60),)
+"""Hours of a machine: all week."""
+OFFICE_HOURS = tuple((day * 1440 + 9 * 60, day * 1440 + 18 * 60) for day in range(5))
 BERLIN = Place(lat_udeg=52_520_000, lon_udeg=13_405_000)
 HAMBURG = Place(lat_udeg=53_551_000, lon_udeg=9_993_000)
 
@@ -37,6 +41,7 @@ def a_part(**changes: Any) -> Part:
         "watertight": True,
         "seconds": 3_600,
         "mass_mg": 50_000,
+        "licence": LICENCE,
     }
     return Part(**fields | changes)
 
@@ -51,6 +56,10 @@ def a_machine(**changes: Any) -> Machine:
         "price_minor_per_hour": 150,
         "power_w": 100,
         "free_at": 0,
+        "hours": ALWAYS,
+        "attended": ALWAYS,
+        "licences": (LICENCE,),
+        "makes_for": "everyone",
     }
     return Machine(**fields | changes)
 
@@ -83,7 +92,8 @@ def a_workshop(place: Place = BERLIN, **changes: Any) -> Workshop:
 
 def a_view(workshops: Sequence[Known]) -> CapacityView:
     standing = {known.author: known.standing for known in workshops}
-    view = CapacityView(lambda author: standing[author])
+    tier = {known.author: known.tier for known in workshops}
+    view = CapacityView(lambda author: standing[author], lambda author: tier[author])
     for known in workshops:
         if known.workshop:
             view.update_workshop(known.author, known.workshop)

@@ -6,11 +6,13 @@ A breach raises `Breach`, which says what and where.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 from commonfab.protocol.ids import NodeId, OrderId, RecordId, short
 from commonfab.protocol.lease.attempts import Done, Dropped, JobState, OrderState
 from commonfab.protocol.lease.buyer import Buyer
 from commonfab.protocol.lease.owner import Owner
+from commonfab.protocol.lease.windows import length_of, overlap
 from commonfab.protocol.records import (
     Grant,
     Job,
@@ -39,6 +41,7 @@ class _Promise:
     machine: tuple[NodeId, str]
     start: int
     end: int
+    length_ms: int
 
 
 class Checkers:
@@ -56,6 +59,8 @@ class Checkers:
         self._grants: dict[tuple[NodeId, Key, int], RecordId] = {}
         self._asked: dict[tuple[NodeId, Key], tuple[int, dict[NodeId, RecordId]]] = {}
         self._runs: dict[tuple[Key, int], RecordId] = {}
+        self._receipts: dict[RecordId, RecordId] = {}
+        """By lease."""
         self._orders: dict[NodeId, dict[OrderId, tuple[Job, ...]]] = {}
         self._job_seen: dict[Key, tuple[int, int]] = {}
         self.lease_of: dict[Key, list[RecordId]] = {}
@@ -90,6 +95,8 @@ class Checkers:
             case Release(about=about) if record.author == node:
                 self._give_up(RecordId(about))
             case Receipt(lease=lease, statement="made" | "failed") if record.author == node:
+                if self._receipts.setdefault(RecordId(lease), record.id) != record.id:
+                    raise Breach(f"{short(node)} signed two receipts for one lease")
                 self._give_up(RecordId(lease))
             case _:
                 pass
@@ -98,10 +105,10 @@ class Checkers:
         """A node has sent a letter of its own. What was said cannot be unsaid."""
         match record.body:
             case Offer() as offer:
-                window = _Promise((node, offer.machine), offer.start, offer.end)
+                window = _promise(node, offer)
                 self._promise(record, RecordId(offer.request), window)
             case Lease() as lease:
-                window = _Promise((node, lease.machine), lease.start, lease.end)
+                window = _promise(node, lease)
                 self._promise(record, RecordId(lease.request), window)
             case Grant() as grant:
                 self._granted(node, record, grant)
@@ -135,7 +142,7 @@ class Checkers:
         for other_request, other in self._promises.items():
             if other_request == request or other.machine != window.machine:
                 continue
-            if window.start < other.end and other.start < window.end:
+            if overlap(window, other):
                 raise Breach(
                     f"{short(window.machine[0])} promised {window.machine[1]} twice for one time"
                 )
@@ -160,13 +167,10 @@ class Checkers:
             raise Breach(f"epoch {request.epoch} of job {_name(key[1])} was asked for twice")
 
     def _check_slots(self, owner: Owner) -> None:
-        last: dict[str, int] = {}
-        for slot in owner.slots():
-            if slot.is_alive():
-                offer = slot.offered
-                if offer.start < last.get(offer.machine, 0):
-                    raise Breach(f"two slots on {offer.machine} overlap")
-                last[offer.machine] = offer.end
+        alive = [slot.offered for slot in owner.slots() if slot.is_alive()]
+        for one, other in combinations(alive, 2):
+            if one.machine == other.machine and overlap(one, other):
+                raise Breach(f"two slots on {one.machine} overlap")
 
     def _check_orders(self, node: NodeId, buyer: Buyer) -> None:
         known = {OrderId(state.order.order): state for state in buyer.orders()}
@@ -192,6 +196,10 @@ class Checkers:
             raise Breach(f"job {_name(key)} is done with {job.made()} of {wanted.pieces} pieces")
         if isinstance(job.state, Dropped) and not state.is_cancelled:
             raise Breach(f"job {_name(key)} was dropped, and nobody cancelled the order")
+
+
+def _promise(owner: NodeId, window: Offer | Lease) -> _Promise:
+    return _Promise((owner, window.machine), window.start, window.end, length_of(window))
 
 
 def _name(key: Key) -> str:

@@ -53,6 +53,7 @@ class Gossip:
         self._world = world
         self._hearers: dict[int, Hearer] = {}
         self._up: set[tuple[int, int]] = set()
+        """The links, both ways round."""
         self._arrives: dict[tuple[int, int], int] = {}
         """When the last frame arrives, by sender and receiver: none overtakes it."""
         self.shown_out = 0
@@ -70,8 +71,7 @@ class Gossip:
 
     def look(self) -> None:
         """Bring up the links that can be, and drop those that are cut."""
-        world = self._world
-        for one, others in enumerate(world.links):
+        for one, others in enumerate(self._world.links):
             for other in others:
                 if one < other:
                     self._look_at(one, other)
@@ -89,11 +89,11 @@ class Gossip:
         world.at(due_ms, partial(self._arrive, sender, receiver, frame))
 
     def is_up(self, one: int, other: int) -> bool:
-        return (min(one, other), max(one, other)) in self._up
+        return (one, other) in self._up
 
     def break_off(self, one: int, other: int) -> None:
         if self.is_up(one, other):
-            self._up.remove((min(one, other), max(one, other)))
+            self._up -= {(one, other), (other, one)}
             self._tell(one, LinkDown(self._world.parties[other].id))
             self._tell(other, LinkDown(self._world.parties[one].id))
 
@@ -108,10 +108,11 @@ class Gossip:
 
     def _look_at(self, one: int, other: int) -> None:
         world = self._world
-        if world.are_apart(one, other):
-            self.break_off(one, other)
-        elif not self.is_up(one, other) and self._take(one, other) and self._take(other, one):
-            self._up.add((one, other))
+        if self.is_up(one, other):
+            if world.are_apart(one, other):
+                self.break_off(one, other)
+        elif not world.are_apart(one, other) and self._take(one, other) and self._take(other, one):
+            self._up |= {(one, other), (other, one)}
             self._tell(one, LinkUp(world.parties[other].id))
             self._tell(other, LinkUp(world.parties[one].id))
 

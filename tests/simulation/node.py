@@ -16,11 +16,13 @@ from commonfab.protocol.errors import Malformed
 from commonfab.protocol.gossip.broadcast import Broadcast
 from commonfab.protocol.ids import NodeId, OrderId, RecordId, Timestamp
 from commonfab.protocol.lease.buyer import Buyer
-from commonfab.protocol.lease.buyer import Timing as BuyerTiming
+from commonfab.protocol.lease.guardian import Guardian
 from commonfab.protocol.lease.owner import Owner, Quoter
 from commonfab.protocol.lease.owner import Timing as OwnerTiming
 from commonfab.protocol.lease.planning import Planner
 from commonfab.protocol.lease.restore import restore_orders, restore_slots
+from commonfab.protocol.lease.votes import Votes
+from commonfab.protocol.lease.waits import Timing as BuyerTiming
 from commonfab.protocol.limits import CAPACITY_TERM_MS_MAX
 from commonfab.protocol.peer import Peer
 from commonfab.protocol.records import Capacity, Machine, Record, Revocation, Workshop
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from .gossiping import Gossip
     from .making import Making
 
+CARE_MS = 120_000
+"""Guardians go on with an order sooner than in earnest: a run lasts minutes."""
 EPOCH_MS = 1_795_000_000_000
 """The world's time zero, on a clock that is right."""
 
@@ -47,6 +51,7 @@ class Build:
 
     owner: type[Owner] = Owner
     buyer: type[Buyer] = Buyer
+    votes: type[Votes] = Votes
     admission: type[Admission] = Admission
     broadcast: type[Broadcast] = Broadcast
     leader: type[Leader] = Leader
@@ -116,6 +121,7 @@ class Node:
         self.frozen: dict[NodeId, Record] = {}
         """Authors who signed two records for one place, with the proof that counts."""
         self._expired_at = 0
+        self._news: list[Record] = []
         self.signer = signer
         self._make_planner = make_planner
         self._make_quoter = make_quoter
@@ -140,19 +146,25 @@ class Node:
             if record.kind == "proof":
                 admission.freeze(record)
         self.author = Author(self.signer, self.disk.highest(self.id))
+        votes = build.votes()
         owner = build.owner(
             self.author,
             self._make_quoter(self._capacity(self.author, self.now())),
-            OwnerTiming(beat_ms=30_000),
+            OwnerTiming(ask_ms_max=30_000),
             restore_slots(stored, self.id),
         )
         buyer = build.buyer(
             self.author,
             self._make_planner(self),
-            BuyerTiming(check_ms=120_000),
+            BuyerTiming(check_ms=120_000, show_ms=30_000),
             restore_orders(stored, self.id, self.now()),
+            votes,
         )
-        self.peer = Peer(self.id, admission, owner, buyer)
+        guardian = Guardian(self.author, votes, CARE_MS, stored, self.now())
+        self.peer = Peer(self.id, admission, owner, buyer, guardian)
+        for record in stored:
+            if record.kind == "window" and not self.is_covered(record):
+                self.peer.windows.take(record, self.now())
         self._world.gossip.started(self)
         self.handle(events.Restarted())
 
@@ -213,6 +225,8 @@ class Node:
                 return
             if isinstance(effect, effects.Keep):
                 self.disk.write(effect.record)
+                if effect.record.kind in ("window", "proof"):
+                    self._news.append(effect.record)
             else:
                 self.disk.sync()
                 self._act(effect, now)
@@ -222,8 +236,15 @@ class Node:
             self._world.crash(self)
             return
         self.disk.sync()
+        self._tell_news()
         if due:
             self._world.checkers.stepped(self.id, self.peer.owner, self.peer.buyer)
+
+    def _tell_news(self) -> None:
+        """Gossip what is on the disk now."""
+        news, self._news = self._news, []
+        for record in news:
+            self._world.publish(self, record.data)
 
     def _act(self, effect: Effect, now: Timestamp) -> None:
         match effect:

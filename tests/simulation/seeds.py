@@ -55,13 +55,15 @@ def figures(results: list[Result], nodes: int) -> str:
     rounds = sorted(result.rounds for result in results)
     hours = sum(result.simulated_ms for result in results) / 3_600_000
     size = sum(result.bytes for result in results)
+    made = sum(r.pieces_made for r in results)
+    surplus = sum(r.pieces_surplus for r in results)
     honest_hours = hours * (nodes - nodes // 5)
     return (
         f"{sum(r.steps for r in results):,} events, {sum(r.messages for r in results):,} messages, "
         f"{size / 1e6:,.0f} MB ({size / honest_hours / 3600:,.0f} B/s an honest node), "
         f"{hours:,.0f} h of simulated time; agreement after {rounds[len(rounds) // 2]:.2f} rounds "
         f"of sync (median), {rounds[-1]:.2f} (most); {sum(r.jobs for r in results):,} jobs, "
-        f"{sum(r.pieces_made for r in results):,} pieces; "
+        f"{made:,} pieces, and {surplus:,} ({surplus / made:.1%}) more than were wanted; "
         f"{sum(r.proofs for r in results):,} rogues proven, {sum(r.shown_out for r in results):,} "
         "times shown out"
     )

@@ -4,7 +4,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from commonfab.protocol.ids import OrderId
+from commonfab.protocol.ids import NodeId, OrderId
 from commonfab.protocol.lease.attempts import Done, Dropped, OrderState, Waiting
 from commonfab.protocol.lease.slots import Reported
 from commonfab.protocol.records import (
@@ -139,6 +139,10 @@ def _order(world: "World", buyer: "Node", number: int) -> None:
         world.after(10_000, partial(_order, world, buyer, number))
         return
     random = world.random
+    guardians: tuple[NodeId, ...] = ()
+    if random.random() < 0.4:
+        others = random.sample([node.id for node in world.nodes if node is not buyer], 2)
+        guardians = (buyer.id, *others)
     design = _design(random, buyer, number)
     if design is None:
         return
@@ -157,6 +161,7 @@ def _order(world: "World", buyer: "Node", number: int) -> None:
             place=_somewhere(random),
             jobs=jobs,
             grace_ms=random.randint(5_000, 60_000),
+            guardians=guardians,
         ),
         buyer.signer,
     )
@@ -201,7 +206,7 @@ def _cancel(world: "World", buyer: "Node", order: OrderId) -> None:
 
 def unfinished(world: "World") -> list[str]:
     """Return what still goes on and should come to an end."""
-    return [*_open_orders(world), *_open_slots(world)]
+    return [*_open_orders(world), *_open_wards(world), *_open_slots(world)]
 
 
 def check_ended(world: "World") -> None:
@@ -211,6 +216,26 @@ def check_ended(world: "World") -> None:
     for node, order in world.orders:
         if not node.is_silent:
             _check_pieces(world, node, order)
+
+
+def _open_wards(world: "World") -> list[str]:
+    """Return the orders that two of their guardians live to see, and that are not over."""
+    left: list[str] = []
+    for node in world.nodes:
+        guardian = node.peer.guardian if node.is_up else None
+        for ward in guardian.wards() if guardian else ():
+            living = sum(world.answers(NodeId(each)) for each in ward.order.guardians)
+            parts = {part.name: part for part in _body(ward.design).parts}
+            may_be_made = any(_may_be_made(world, parts[job.part]) for job in ward.order.jobs)
+            is_own = ward.record.author == node.id  # That is looked at as its order.
+            if living >= 2 and may_be_made and not is_own and not ward.is_over():
+                left.append(f"{node.index} guards {ward.order.order.hex()[:8]}")
+    return left
+
+
+def _body(design: Record) -> Design:
+    assert isinstance(design.body, Design)
+    return design.body
 
 
 def _open_orders(world: "World") -> list[str]:

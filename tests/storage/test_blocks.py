@@ -226,6 +226,24 @@ def test_a_disk_that_refuses_is_told_with_the_path(store: DiskBlockStore, tmp_pa
             call()
 
 
+def test_a_name_that_leads_nowhere_does_not_keep_the_others_from_being_counted(
+    store: DiskBlockStore, tmp_path: Path
+) -> None:
+    store.put(CID_OF_DATA, DATA)
+    path_of(CID_OF_DATA, tmp_path).with_name("gone").symlink_to("nowhere")
+
+    assert store.size() == len(DATA)
+
+
+def test_a_folder_that_cannot_be_read_is_told_when_blocks_are_counted(
+    store: DiskBlockStore, tmp_path: Path
+) -> None:
+    (tmp_path / "blocks" / "a").rmdir()
+
+    with pytest.raises(StoreBroken, match=f"{tmp_path}/blocks: No such file"):
+        store.size()
+
+
 def test_a_folder_that_cannot_be_made_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 

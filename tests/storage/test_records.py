@@ -16,7 +16,7 @@ from commonfab.storage.ports import (
     StoreBroken,
     StoredRecord,
 )
-from commonfab.storage.records import APPLICATION_ID, SqliteRecordStore
+from commonfab.storage.records import APPLICATION_ID, FORMAT_VERSION, SqliteRecordStore
 from tests.storage.worker import a_record, identify
 
 RECORDS = [a_record(random.Random(seed).randbytes(40 + 7 * seed)) for seed in range(60)]
@@ -86,7 +86,7 @@ def test_the_file_says_whose_it_is(path: Path) -> None:
     header = kept(path).read_bytes()[:100]
 
     assert int.from_bytes(header[68:72], "big") == APPLICATION_ID
-    assert int.from_bytes(header[60:64], "big") == 1
+    assert int.from_bytes(header[60:64], "big") == FORMAT_VERSION
 
 
 def test_a_file_of_another_kind_is_refused_and_not_changed(path: Path) -> None:
@@ -111,11 +111,16 @@ def test_another_programs_database_is_refused_and_not_changed(path: Path) -> Non
     assert path.read_bytes() == before
 
 
-def test_a_newer_file_is_refused_and_not_changed(path: Path) -> None:
-    change(kept(path), "PRAGMA user_version = 2")
+@pytest.mark.parametrize(
+    ("version", "way_out"), [(1, "reads 2; move it away"), (3, "reads 2; use the newer")]
+)
+def test_a_file_of_another_format_is_refused_and_not_changed(
+    path: Path, version: int, way_out: str
+) -> None:
+    change(kept(path), f"PRAGMA user_version = {version}")
     before = path.read_bytes()
 
-    with pytest.raises(UsageError, match="has format 2, and this program reads 1; use the newer"):
+    with pytest.raises(UsageError, match=f"has format {version}, and this program {way_out}"):
         SqliteRecordStore(path, identify=identify)
 
     assert path.read_bytes() == before

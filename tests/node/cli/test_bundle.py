@@ -1,19 +1,15 @@
 """`commonfab bundle`, as a person types it, and as the power fails."""
 
 import shutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from commonfab.node.control.client import Client
-from commonfab.node.home.folder import Home
-from commonfab.protocol.errors import ResourceError
 from commonfab.storage.blocks import DiskBlockStore
 from commonfab.storage.car.car import encode_header, encode_section
 from commonfab.storage.cid import CID, RAW
-from tests.node.running import RunningNode, commonfab, running_node
+from tests.node.running import RunningNode, commonfab, kill_during, running_node
 
 HOOK = Path(__file__).parents[3] / "node" / "demo" / "designs" / "wall-hook"
 
@@ -106,19 +102,31 @@ def test_blocks_without_records_say_that_nobody_vouches_for_them(
         (["make", "wall hook", "--to", "."], "not overwritten"),
         (["open", "none.car"], "there is no such file"),
         (["open", "text.car"], "not a CAR file"),
+        (["open", "x.car.receipt"], "a receipt, and no bundle; commonfab bundle open"),
     ],
 )
 def test_a_refusal_is_one_sentence(
     alice: RunningNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "text.car").write_text("Dear Bob,")
+    for name in ("text.car", "x.car.receipt"):
+        (tmp_path / name).write_text("Dear Bob,")
 
     ended = alice("bundle", *words)
 
     assert (ended.code, ended.out) == (1, "")
     assert says in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_a_file_is_no_cid_and_ipfs_import_says_what_opens_it(tmp_path: Path) -> None:
+    car = tmp_path / "x.car"
+    car.touch()
+
+    ended = commonfab("ipfs", "import", str(car))
+
+    assert ended.code == 2
+    assert f"commonfab bundle open {car}" in ended.err
 
 
 def test_a_folder_without_a_bundle_says_so(alice: RunningNode, tmp_path: Path) -> None:
@@ -162,31 +170,13 @@ def _large_car(path: Path, blocks: int) -> list[CID]:
     return cids
 
 
-def _kill_at(node: RunningNode, step: str, count: int) -> Callable[[Mapping[str, Any]], None]:
-    """Return what hears of a command's progress, and kills the node at the so-manieth step."""
-    seen = [0]
-
-    def hear(said: Mapping[str, Any]) -> None:
-        seen[0] += said["step"] == step
-        if seen[0] == count:
-            node.process.kill()
-
-    return hear
-
-
-def _killed(node: RunningNode, step: str, count: int, name: str, **params: object) -> None:
-    with pytest.raises(ResourceError, match="stopped before it answered"):
-        Client(Home(node.home)).call(name, params, _kill_at(node, step, count))
-    node.process.communicate()
-
-
 def test_kill_9_while_opening_loses_nothing_and_the_next_goes_on(tmp_path: Path) -> None:
     home, stick = init(tmp_path / "carol", "Carol's"), tmp_path / "large.car"
     cids = _large_car(stick, 300)
     most = 0
     for count in (1, 2):
         with running_node(home) as node:
-            _killed(node, "reading", count, "bundle.open", path=str(stick))
+            kill_during(node, "reading", count, "bundle.open", path=str(stick))
         store = DiskBlockStore(home / "blocks")
         here = [cid for cid in cids if store.has(cid)]
         for cid in here:
@@ -209,7 +199,7 @@ def test_kill_9_while_making_leaves_no_half_file_and_the_next_goes_on(tmp_path: 
     part = stick.with_name("s.car.part")
     with running_node(home) as node:
         assert node("publish", str(design)).code == 0
-        _killed(node, "writing", 2, "bundle.make", designs=["wall hook"], out=str(stick))
+        kill_during(node, "writing", 2, "bundle.make", designs=["wall hook"], out=str(stick))
     assert part.exists()
     assert not stick.exists()
     with running_node(home) as node:

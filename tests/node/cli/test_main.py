@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from commonfab.node.answers import node as answers
+from commonfab.scheduler.plans.ways import Ways
 from tests.node.running import (
     STOP_S,
     Ended,
@@ -210,6 +211,17 @@ def test_status_tells_what_a_node_is_doing(town: Town) -> None:
     assert "mk3" in shown.out
 
 
+def test_status_warns_where_the_files_here_cannot_be_counted(town: Town) -> None:
+    shard = town.bob.home / "blocks" / "blocks" / "a"
+    shard.rename(shard.with_name("elsewhere"))
+    broken = town.bob("status")
+    shard.with_name("elsewhere").rename(shard)
+
+    assert broken.code == 0
+    assert "the files here cannot be counted" in broken.err
+    assert town.bob("status").err == ""
+
+
 def test_what_one_publishes_the_other_finds_shows_and_gets(town: Town, tmp_path: Path) -> None:
     found = town.bob("designs", "wall", "--json").json
     shown = town.bob("show", town.hook["id"][:8])
@@ -242,7 +254,9 @@ def test_what_cannot_be_published_is_refused_by_name(town: Town, tmp_path: Path)
     refused(town.alice("publish", str(tmp_path / "hook.stl")), "hook.stl")
 
 
-def test_an_order_is_made_and_explained(town: Town) -> None:
+def test_an_order_is_made_and_explained_so_that_anybody_can_check_it(
+    town: Town, tmp_path: Path
+) -> None:
     words = ("wall hook", "--quantity", "3", "--to", "48.15,11.5", "--by", "9d")
 
     made = town.alice("order", *words, "--watch")
@@ -261,11 +275,42 @@ def test_an_order_is_made_and_explained(town: Town) -> None:
     assert "<- has it" in explained.out
     assert "does laser-cutting, not fff-printing" in " ".join(explained.out.split())
     assert sum(job.pieces for job in reasons.jobs) == 3
+    _check_anywhere(town, start, tmp_path)
+
+
+def _check_anywhere(town: Town, order: str, folder: Path) -> None:
+    """Check an explanation where no node runs, and one in which a number was changed."""
+    file, lie = folder / "why.json", folder / "lie.json"
+    town.alice("explain", order, "--out", str(file))
+    lie.write_text(file.read_text().replace('"seconds":', '"seconds":1', 1))
+
+    checked = commonfab("explain", "--check", str(file), home=folder)
+    found = commonfab("explain", "--check", str(lie), home=folder)
+
+    assert checked.code == 0, checked.err
+    assert "every word and number as told" in checked.out
+    assert found.code == 1
+    assert "seconds: not what follows from its records" in found.out
+    refused(town.alice("explain", "--check", str(HOOK / "okh.toml")), "not what commonfab explain")
+    assert town.alice("explain").code == 2
+
+
+def test_ways_to_have_a_design_made_are_shown_before_anybody_is_asked(town: Town) -> None:
+    words = ("wall hook", "--quantity", "3", "--to", "48.15,11.5")
+
+    shown = town.alice("plan", *words)
+    ways = msgspec.convert(town.alice("plan", *words, "--json").json, Ways)
+
+    assert shown.code == 0, shown.err
+    assert "to have 3 x wall hook made" in shown.out
+    assert {making.workshop for way in ways.ways for making in way.makings} == {"Bob's"}
+    refused(town.alice("plan", *words, "--profile", "slow"), "slow: no such profile; there are")
 
 
 def test_an_order_that_nobody_can_make_waits_and_can_be_called_off(town: Town) -> None:
     soon = ("--quantity", "9", "--to", "1,2", "--by", "5min")
-    placed = town.bob("order", "wall hook", *soon, "--json")
+    refused(town.bob("order", "wall hook", *soon), "to make it fit: give it")
+    placed = town.bob("order", "wall hook", *soon, "--wait", "--json")
     start = placed.json["id"][:8]
 
     cancelled = town.bob("cancel", start)

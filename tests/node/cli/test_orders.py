@@ -9,7 +9,8 @@ from commonfab.node.cli.orders import Watch
 from commonfab.node.home.folder import Home
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.peer_id import peer_text
-from commonfab.scheduler.explanation import Explanation, Obstacle, Term, Verdict
+from commonfab.scheduler.weights import Weights
+from commonfab.scheduler.why.explanation import Change, Explanation, Obstacle, Term, Verdict
 
 BOB, CAROL = NodeId(b"b" * 32), NodeId(b"c" * 32)
 
@@ -83,6 +84,12 @@ def test_an_order_that_is_done_says_who_made_what_and_the_sum(
     assert shown.endswith("in all: 9.70 EUR, 3 h 29 min, 419 Wh, 105 g CO2e")
 
 
+def test_an_order_by_a_profile_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    orders.print_order(structs.replace(ORDER, profile="cheap+green"))
+
+    assert printed(capsys).splitlines()[0].endswith("to 48.1500,11.5000, cheap+green")
+
+
 def test_an_attempt_that_failed_stays_in_sight_with_its_reason(
     capsys: pytest.CaptureFixture[str], terminal: pytest.MonkeyPatch
 ) -> None:
@@ -140,23 +147,26 @@ CHOSEN = Verdict(
     workshop="Bob's",
     machine="mk3",
     rank=1,
-    minor=1218.0,
+    milliminor=1_218_000,
     terms=(
-        Term("machine", 872.0, "3 h 29 min at 2.50 EUR/h"),
-        Term("transport", 346.0, "23.5 km"),
-        Term("lateness", 0.0, "not late"),
+        Term("machine", 872_000, "3 h 29 min at 2.50 EUR/h"),
+        Term("transport", 346_000, "23.5 km"),
+        Term("lateness", 0, "not late"),
     ),
     obstacles=(),
+    changes=(),
     unknown=(),
     note="costs least, all counted",
     distance_m=23_500,
     seconds=12_540,
     ready_ms=0,
     arrival_ms=0,
-    energy_wh=419.0,
-    co2e_g=105.0,
+    energy_mwh=419_000,
+    co2e_mg=105_000,
 )
-SECOND = structs.replace(CHOSEN, machine="mk4", rank=2, minor=1300.0, note="costs 0.82 EUR more")
+SECOND = structs.replace(
+    CHOSEN, machine="mk4", rank=2, milliminor=1_300_000, note="costs 0.82 EUR more"
+)
 UNFIT = structs.replace(
     CHOSEN,
     owner=CAROL.hex(),
@@ -171,7 +181,7 @@ EXPLANATION = Explanation(
     at=ORDER.at,
     part="hook",
     pieces=4,
-    currency="EUR",
+    weights=Weights(),
     machines=3,
     fitting=2,
     best=(CHOSEN, SECOND),
@@ -233,3 +243,38 @@ def test_machines_beyond_what_fits_a_screen_are_counted_by_what_ruled_them_out(
     shown = printed(capsys)
     assert shown.count("does laser-cutting") == 20
     assert "253 more machines; ruled out of all, by: process 1" in shown
+
+
+def test_what_would_make_a_machine_fit_is_said_beside_what_rules_it_out(
+    capsys: pytest.CaptureFixture[str], terminal: pytest.MonkeyPatch
+) -> None:
+    terminal.setenv("COLUMNS", "120")
+    empty = structs.replace(
+        UNFIT,
+        obstacles=(Obstacle("material", "has no material, needs PETG"),),
+        changes=(Change("material", "load 12 g of PETG", (12_000,), "PETG"),),
+        note="has no material, needs PETG",
+    )
+    late = structs.replace(
+        empty, changes=(Change("deadline", "give it 2 h 06 min more", (1_900_000_000_001,)),)
+    )
+    town = structs.replace(EXPLANATION, others=(empty, late))
+
+    explain.print_explained(Explained(order=ORDER.id, jobs=[town]), ORDER)
+
+    unfit = printed(capsys).partition("machines that cannot:")[2]
+    assert "has no material, needs PETG  load 12 g of PETG" in unfit
+    assert "let it come by 2030-03-17" in unfit
+
+
+def test_what_is_not_known_of_a_machine_that_can_is_said(
+    capsys: pytest.CaptureFixture[str], terminal: pytest.MonkeyPatch
+) -> None:
+    terminal.setenv("COLUMNS", "120")
+    vague = structs.replace(SECOND, unknown=("has not said where it is; 500 km are assumed",))
+
+    explain.print_explained(
+        Explained(order=ORDER.id, jobs=[structs.replace(EXPLANATION, best=(CHOSEN, vague))]), ORDER
+    )
+
+    assert "it has not said where it is; 500 km are" in " ".join(printed(capsys).split())

@@ -44,6 +44,7 @@ def test_what_is_denied_is_listed_with_who_denies_it_and_shown_as_such(tmp_path:
         listed = commonfab("deny", "list", home=home)
         shown = commonfab("show", "block", "--json", home=home).json
         words = commonfab("show", "block", home=home).out
+        sought = commonfab("find", "block", home=home).out
         found = commonfab("designs", "--json", home=home).json
         got = commonfab("get", "block", "--out", str(tmp_path / "out"), home=home)
         ordered = commonfab("order", "block", "--quantity", "1", "--to", "45.7,4.8", home=home)
@@ -60,6 +61,10 @@ def test_what_is_denied_is_listed_with_who_denies_it_and_shown_as_such(tmp_path:
     assert f"subscribed to …{CAROLS[-8:]}; its list has not come yet" in listed.err
     assert shown["denied"].endswith("too loud")
     assert "denied   denied by alice" in words
+    assert not shown["is_here"]
+    assert "not kept here" in words
+    assert "denied   denied by alice" in sought
+    assert "files" not in sought
     assert (found["designs"], found["total"]) == ([], 0)
     assert nothing.code == 1
     assert "no such design is known here" in nothing.err

@@ -83,6 +83,17 @@ def test_a_whole_manifest_is_read() -> None:
     )
 
 
+def test_a_part_says_how_fine_how_exact_and_how_hot_it_is_made() -> None:
+    part = part_of(nozzle_mm=Decimal("0.4"), tolerance_mm="0.15 mm", temperature=260)
+
+    assert (part.nozzle_um, part.tolerance_um, part.temperature_c) == (400, 150, 260)
+    assert (part_of().nozzle_um, part_of().tolerance_um, part_of().temperature_c) == (0, 0, 0)
+
+
+def test_no_seconds_at_all_are_an_estimate_that_is_left_to_the_node() -> None:
+    assert part_of(seconds=0).seconds is None
+
+
 def test_the_file_of_a_part_is_its_mesh_before_anything_else() -> None:
     assert part_of().file == "clip.stl"
     assert part_of(export=["clip.step"], source="clip.3mf").file == "clip.3mf"
@@ -180,6 +191,9 @@ def test_a_design_without_part_tables_has_one_part_for_each_mesh_it_exports() ->
         ({"quantity": Decimal("1.5")}, "write a whole number"),
         ({"infill": 300}, "infill 300; write a number from 0 to 100"),
         ({"resolution_mm": 0}, "resolution-mm 0; write a number from 0.01"),
+        ({"nozzle-mm": 0}, "nozzle-mm 0; write a number from 0.001 to 50"),
+        ({"tolerance_mm": 51}, "tolerance-mm 51; write a number from 0.001"),
+        ({"temperature": 9_000}, "temperature 9000; write a number from 1 to 5000"),
         ({"export": 5}, "export is neither a path nor a list"),
         ({"export": None, "source": None}, "names no file; add export"),
     ],

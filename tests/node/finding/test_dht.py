@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import trio
+import trio.testing
 
 from commonfab.node.finding.addresses import Provider, Reach, binary
-from commonfab.node.finding.dht import Dht
+from commonfab.node.finding.dht import Dht, connect
 from commonfab.node.network.libp2p_transport import Libp2pTransport
+from commonfab.node.network.memory_transport import MemoryNetwork, MemoryTransport
 from commonfab.node.network.transport import Stream, Transport, opened
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.limits import DHT_MESSAGE_BYTES_MAX
 from commonfab.protocol.links.kademlia import ASKED_MAX
 from commonfab.protocol.links.kademlia_wire import LAN, WAN, Contact, Kind, Message, decode, encode
+from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.protobuf import varint
 
 KEY = b"\x12\x20" + bytes(32)
@@ -201,6 +204,33 @@ async def test_peers_that_cannot_be_reached_are_tried_and_given_up(
 
     assert search.asked == 21 <= ASKED_MAX
     assert alice.links() == []
+
+
+class Deaf(MemoryTransport):
+    """Hears nobody at one place, however long it waits."""
+
+    SILENT = "/memory/0"
+
+    async def connect(self, address: str) -> NodeId:
+        if address.startswith(self.SILENT):
+            await trio.sleep_forever()
+        return await super().connect(address)
+
+
+async def test_a_silent_address_leaves_time_for_the_next(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    network = MemoryNetwork()
+    alice = Deaf(NodeId(b"a" * 32), network)
+    bob = MemoryTransport(NodeId(b"b" * 32), network)
+    for node in (alice, bob):
+        await nursery.start(node.run)
+    silent = f"{Deaf.SILENT}/p2p/{peer_text(bob.me)}"
+
+    with trio.fail_after(5):
+        assert await connect(alice, bob.me, [silent, *bob.addresses()])
+
+    assert [link.peer for link in alice.links()] == [bob.me]
 
 
 async def test_addresses_that_no_neighbour_may_name_are_not_dialled(

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 import trio
 import trio.testing
 
-from commonfab.node.gossip.gossip import Gossip
+from commonfab.node.gossip.gossip import ITEMS_AT_ONCE, Gossip
 from commonfab.node.network.frames import read_frame, write_frame
 from commonfab.node.network.libp2p_transport import Libp2pTransport
 from commonfab.node.network.memory_transport import MemoryNetwork, MemoryTransport
@@ -36,7 +37,9 @@ class Party:
 
     def __post_init__(self) -> None:
         self.transport.events()
-        self.gossip = Gossip(self.transport, self.judge, TOPICS, self.repair, self.offend)
+        self.gossip = Gossip(
+            self.transport, self.judge, TOPICS, self.repair, self.offend, lambda _: True
+        )
 
     def judge(self, _peer: NodeId, area: Topic, sealed: Envelope) -> Judged:
         self.heard.append(sealed.id)
@@ -196,6 +199,24 @@ async def test_noise_costs_its_stream(
     with trio.fail_after(PATIENCE_S):
         while eve.links():
             await trio.testing.wait_all_tasks_blocked()
+
+
+async def test_a_long_frame_lets_others_have_their_turn(
+    bob: Party, network: MemoryNetwork, nursery: trio.Nursery
+) -> None:
+    eve = await eve_at(bob, network, nursery)
+    frame = encode([Push(LYON_AREA, a_record(number).data) for number in range(300)])
+    heard_at_turns = [0]
+
+    async with opened(eve, bob.transport.me, PROTOCOL) as stream:
+        await write_frame(stream, frame)
+        with trio.fail_after(PATIENCE_S):
+            while len(bob.heard) < 300:
+                heard_at_turns.append(len(bob.heard))
+                await trio.lowlevel.checkpoint()
+
+    steps = [after - before for before, after in pairwise([*heard_at_turns, 300])]
+    assert max(steps) <= 2 * ITEMS_AT_ONCE
 
 
 async def test_every_stream_begins_with_what_is_wanted(

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from commonfab.node.home import config, config_edit, config_text, founding, network_key
-from commonfab.node.home.config import Machine, Material, Network, Settings, Trade, Workshop
+from commonfab.node.home.config import Network, Settings, Trade, Workshop
 from commonfab.node.home.folder import Home
+from commonfab.node.machines.settings import Machine, Material
 from commonfab.protocol.errors import UsageError
 from commonfab.protocol.records import Place, Stock
 
@@ -121,7 +122,10 @@ def test_the_environment_is_stronger_than_the_file() -> None:
             HEAD + "\n[network]\n# litsen = 1\nlitsen = []\n",
             r"toml:8: network\.litsen: no such setting; did you mean listen\?",
         ),
-        (HEAD + "[trade]\nzzz = 1\n", r"trade\.zzz: no such setting; there are accept, capacity_s"),
+        (
+            HEAD + "[trade]\nzzz = 1\n",
+            r"trade\.zzz: no such setting; there are accept, ask, capacity_s",
+        ),
         (
             HEAD + "[trade]\ngrace_s = '5'\n",
             r"toml:6: trade\.grace_s: expected whole number, got t",
@@ -341,3 +345,72 @@ def test_edits_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
 
     ids = {machine.id for machine in config.load(home.config, {}).machines}
     assert ids == {machine.id for machine in machines}
+
+
+HOURS = 'hours = ["Mon-Fri 09:00-18:00"]\n'
+
+
+def with_machine(lines: str) -> str:
+    return HEAD + (
+        '[[machine]]\nid = "mk3"\nprocess = "fff-printing"\nvolume_mm = [1, 1, 1]\n'
+        f'materials = [{{material = "PLA", grams = 1}}]\n{lines}'
+    )
+
+
+def test_a_machine_says_its_tool_and_its_hours() -> None:
+    text = with_machine(f"{HOURS}nozzle_mm = 0.4\ntolerance_mm = 0.15\ntemperature_c = 290\n")
+
+    [machine] = config.parse(text, "f", {}).machines
+
+    assert (machine.nozzle_um, machine.tolerance_um, machine.temperature_c) == (400, 150, 290)
+    assert machine.hours == ("Mon-Fri 09:00-18:00",)
+    assert machine.attended == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ('hours = ["9-18"]\n', r"f:\d+: machine.hours: '9-18' are no hours; write"),
+        ('attended = ["Mon 09:00-24:01"]\n', r"f:\d+: machine.attended: .* 00:00 to 24:00"),
+        (f'{HOURS}attended = ["Sat 9:00-18:00"]\n', r"f:\d+: machine.attended: nobody is there in"),
+        ("nozzle_mm = -0.4\n", "machine.nozzle_mm"),
+        ("nozzle_mm = nan\n", "machine.nozzle_mm"),
+    ],
+)
+def test_hours_and_tools_that_cannot_be_are_refused_where_they_stand(lines: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        config.parse(with_machine(lines), "f", {})
+
+
+def test_a_community_has_profiles_of_its_own() -> None:
+    text = HEAD + (
+        '[trade]\nprofile = "neighbours"\n'
+        "[profile.neighbours]\ndistance_max_km = 50\n[profile.green]\ntrust_floor = 0.3\n"
+    )
+
+    profiles = config.parse(text, "f", {}).profiles()
+
+    assert profiles.weights("") == profiles.weights("neighbours")
+    assert profiles.weights("").distance_max_km == 50
+    assert profiles.weights("green").trust_floor == 0.3
+    assert profiles.weights("green").carbon_minor_per_kg == 3_000
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (
+            '[trade]\nprofile = "quick"\n',
+            r"f:\d+: trade.profile: quick: no such profile; there are",
+        ),
+        ("[profile.mine]\ntust_floor = 1\n", r"f:\d+: profile.mine: tust_floor: no such weight"),
+        ("[profile.mine]\ntrust_floor = nan\n", "profile"),
+        ("[profile.mine]\ntrust_floor = -1\n", "profile"),
+        ('[trade]\nmakes_for = "nobody"\n', "trade.makes_for"),
+    ],
+)
+def test_a_profile_or_rule_that_there_is_not_is_refused_where_it_stands(
+    lines: str, why: str
+) -> None:
+    with pytest.raises(UsageError, match=why):
+        config.parse(HEAD + lines, "f", {})

@@ -8,6 +8,7 @@ import trio
 
 from commonfab.node import clock
 from commonfab.node.network.frames import read_frame, write_frame
+from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.network.transport import Stream, StreamBroken, opened
 from commonfab.node.node import Node
 from commonfab.protocol.limits import DAY_MS
@@ -22,7 +23,7 @@ from commonfab.protocol.replicas import (
     encode_answer,
 )
 from commonfab.storage.cid import CID
-from tests.node.village import eventually
+from tests.node.village import a_home, eventually, living
 
 from .test_keeping import forget_fresh, publish, root_of, take_away, two
 
@@ -191,6 +192,28 @@ async def test_a_promise_is_renewed_while_the_wish_stands(
         (mine,) = bob.library.replicas.of(bytes(root), now)
         assert mine.until == now + promise.until - promise.at
         await eventually(lambda: alice.library.replicas.of(bytes(root), now) == [mine])
+
+
+@pytest.mark.rule("KEEPING-13")
+@pytest.mark.parametrize("gone", ["", "wish", "promise"])
+async def test_a_promise_that_ended_while_its_node_was_off_is_made_again_if_it_is_still_wished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    home = a_home(tmp_path, "bob")
+    async with living(home, MemoryNetwork()) as bob:
+        root = root_of(await publish(bob, tmp_path / "block"))
+        if gone != "wish":
+            await bob.keeping.wish(root, "block")
+        await bob.replicas.promise(root, 600_000, bob.started + DAY_MS)
+        if gone == "promise":
+            await bob.replicas.withdraw(root)
+
+    pass_time(monkeypatch, 2 * DAY_MS)
+    async with living(home, MemoryNetwork()) as bob:
+        await bob.replicas.round()
+
+        promised = bob.library.replicas.by(bob.me, clock.now())
+        assert [promise.until > clock.now() for promise in promised] == ([] if gone else [True])
 
 
 @pytest.mark.rule("KEEPING-13")

@@ -96,13 +96,13 @@ async def test_told_to_fail_it_fails_halfway_and_says_so(
     assert printer.condition().state == "failed"
 
 
-async def test_a_lease_that_is_not_the_latest_finds_the_machine_closed(
+async def test_a_job_that_was_told_to_start_before_the_last_one_finds_the_machine_closed(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     printer = VirtualPrinter()
     await printer.make(a_work(fence=7))
 
-    with pytest.raises(UsageError, match="a later lease"):
+    with pytest.raises(UsageError, match="another job"):
         await printer.make(a_work(fence=7))
 
 

@@ -99,6 +99,21 @@ async def test_a_friend_whose_address_is_somebody_elses_gets_none_of_it(
     assert alice.register.book.addresses_of(EVE) == []
 
 
+async def test_who_was_met_or_named_by_the_operator_is_known_and_a_stranger_is_not(
+    person: MakePerson,
+) -> None:
+    alice, bob, carol = person(ALICE), person(BOB), person(CAROL)
+    async with awake(alice), awake(bob), awake(carol):
+        before = [alice.acquaintance.is_known(each) for each in (ALICE, BOB, CAROL)]
+        await alice.acquaintance.befriend(a_friend(bob))
+        await alice.acquaintance.connect(carol.transport.addresses()[0])
+
+        after = [alice.acquaintance.is_known(each) for each in (ALICE, BOB, CAROL, EVE)]
+
+    assert before == [True, False, False]
+    assert after == [True, True, True, False]
+
+
 async def test_the_bootstrap_list_is_used_while_there_are_few_links(person: MakePerson) -> None:
     bob = person(BOB)
     others = [person(NodeId(bytes([n]) * 32)) for n in range(LINKS_FEW)]

@@ -6,16 +6,19 @@ import pytest
 
 from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
-from commonfab.node.standing.standings import subnet_of
+from commonfab.node.standing.standings import experience, subnet_of
 from commonfab.protocol.admission import Accept, Verdict
 from commonfab.protocol.errors import ResourceError
-from commonfab.protocol.limits import DAY_MS
-from commonfab.protocol.records import Record, Vouch
+from commonfab.protocol.limits import DAY_MS, HOUR_MS
+from commonfab.protocol.records import Record
 from commonfab.protocol.standing import proofs
 from commonfab.protocol.standing.offences import BOUND
-from tests.builders import a_design
+from commonfab.protocol.standing.standing import Experience
+from commonfab.protocol.statements import Vouch
+from tests.builders import a_design, a_request, a_revocation
 from tests.node.village import a_home, a_machine, eventually, living
-from tests.protocol.signers import EVE
+from tests.protocol.desk import BuyerDesk
+from tests.protocol.signers import BOB, CAROL, EVE
 
 
 async def vouched(node: Node, subject: Node, weight_permille: int = 1000) -> Record:
@@ -54,13 +57,29 @@ async def test_standing_is_the_same_after_a_restart(tmp_path: Path) -> None:
     async with living(a_home(tmp_path, "bob"), network) as bob:
         async with living(home, network) as alice:
             await vouched(alice, bob, 600)
-            await alice.driver.admit([_proof().data], bob.me)
+            await alice.driver.admit([_proof().data, a_revocation(CAROL).data], bob.me)
             alice.standing.refresh()
-            before = [alice.standing.of(each) for each in (bob.me, EVE.node)]
+            before = [alice.standing.of(each) for each in (bob.me, EVE.node, CAROL.node)]
         async with living(home, network) as alice:
-            assert [alice.standing.of(each) for each in (bob.me, EVE.node)] == before
+            after = [alice.standing.of(each) for each in (bob.me, EVE.node, CAROL.node)]
+            assert after == before
             assert before[0].rank == 0
             assert before[1].why == ("signed two records for one place; the proof is kept",)
+            assert before[2].why == ("its key is revoked: the key was stolen",)
+
+
+async def test_who_signs_two_letters_for_one_place_is_not_believed_then_and_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    home, why = a_home(tmp_path, "alice"), ("signed two letters for one place",)
+    async with living(home, MemoryNetwork()) as alice:
+        one, other = (a_request(EVE, to=alice.me, seq=9, pieces=pieces) for pieces in (1, 2))
+        await alice.library.keep([one])
+        await alice.library.keep_proof(one.id, other)
+        alice.standing.refresh()
+        assert alice.standing.of(EVE.node).why == why
+    async with living(home, MemoryNetwork()) as alice:
+        assert alice.standing.of(EVE.node).why == why
 
 
 def _twice(seq: int = 7) -> tuple[Record, Record]:
@@ -144,6 +163,16 @@ def test_a_subnet_is_what_one_household_or_one_hoster_s_rack_has(
     addresses: list[str], subnet: str
 ) -> None:
     assert subnet_of(addresses) == subnet
+
+
+def test_an_owner_that_leases_and_never_begins_loses_standing() -> None:
+    alice = BuyerDesk()
+    alice.leased()
+
+    alice.wait(HOUR_MS)
+
+    assert alice.job().attempts[0].outcome == "not started"
+    assert experience(alice.side) == {BOB.node: Experience(good=0, bad=1)}
 
 
 def _accepted(verdicts: list[Verdict]) -> list[Verdict]:

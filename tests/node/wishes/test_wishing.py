@@ -8,6 +8,7 @@ import pytest
 import trio
 from msgspec import structs
 
+from commonfab.node import clock
 from commonfab.node.answers.wishes import WishLine
 from commonfab.node.api.wishes import Add, Nothing, Remove, WishesApi
 from commonfab.node.control.server import Progress
@@ -20,6 +21,7 @@ from commonfab.protocol.limits import WISHES_MAX
 from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.records import Design, Record
 from commonfab.storage.cid import CID
+from tests.builders import LISBON
 from tests.node.village import MANIFEST, a_home, eventually, living, write_block
 from tests.storage.content import content
 
@@ -120,7 +122,6 @@ async def test_a_wish_outlasts_the_node_and_goes_on_where_it_was(tmp_path: Path)
         async with living(home, network) as bob:
             assert [each.wish for each in bob.wishing.wishes] == [Wish(tag="medical")]
             await bob.transport.connect(alice.transport.addresses()[0])
-            bob.wishing.retry_now()
             await eventually(lambda: held(bob, record))
 
     async with living(home, MemoryNetwork()) as bob:
@@ -169,6 +170,22 @@ async def test_an_author_and_an_area_can_be_followed(tmp_path: Path) -> None:
     ]
 
 
+async def test_a_design_comes_when_its_workshop_moves_to_where_it_is_wished(tmp_path: Path) -> None:
+    async with two(tmp_path) as (alice, bob):
+        record = await publish(alice, tmp_path, "Splint")
+        await eventually(lambda: record.id in bob.library.designs)
+        there = Area(lat_udeg=LISBON.lat_udeg, lon_udeg=LISBON.lon_udeg, radius_m=1000)
+        await bob.wishing.add(Wish(area=there))
+        before = await bob.wishing.choose()
+
+        head = alice.author.head("workshop", clock.now())
+        moved = structs.replace(alice.library.workshops[alice.me], **head, place=LISBON)
+        await alice.announcing.announce(alice.author.sign(moved))
+        await eventually(lambda: held(bob, record))
+
+    assert before == []
+
+
 async def test_a_design_that_is_larger_than_it_claims_takes_no_more_than_the_budget(
     tmp_path: Path,
 ) -> None:
@@ -185,7 +202,7 @@ async def test_a_design_that_is_larger_than_it_claims_takes_no_more_than_the_bud
         await eventually(lambda: liar.id in bob.library.designs)
         await bob.wishing.add(Wish(tag="medical", budget_bytes=1_000_000))
         await eventually(lambda: held(bob, honest))
-        bob.wishing.retry_now()
+        bob.wishing.met(alice.me)
         await bob.wishing.round()
 
         assert held(bob, honest)

@@ -11,6 +11,7 @@ def test_what_is_used_up_comes_back_with_time() -> None:
 
     assert [allowances.take("bob", 1, 0) for _ in range(4)] == [True, True, True, False]
     assert not allowances.take("bob", 1, 499)
+    assert [allowances.may("bob", 1, at) for at in (499, 500, 500)] == [False, True, True]
     assert allowances.take("bob", 1, 500)
     assert allowances.take("carol", 3, 500)
 

@@ -184,6 +184,20 @@ def test_an_eager_peer_that_stays_silent_costs_a_delay_and_the_next_is_asked() -
 
 
 @pytest.mark.rule("GOSSIP-8")
+def test_a_node_that_wakes_up_late_gives_the_others_more_time() -> None:
+    desk = Desk(BOB)
+    desk.hear(BOB, Have(LYON_AREA, (R_SHORT,)))
+    late = desk.wait(machine.GRAFT_AFTER_MS + 500)
+
+    soon = desk.wait(machine.GRAFT_AGAIN_MS)
+    at_last = desk.wait(machine.LATE_FACTOR * 500)
+
+    assert len(sent(late)) == len(sent(at_last)) == 1
+    assert sent(soon) == []
+    assert offences(at_last) == [BOB]
+
+
+@pytest.mark.rule("GOSSIP-8")
 def test_what_nobody_gives_is_left_to_sync() -> None:
     desk = Desk(BOB)
     desk.hear(BOB, Have(LYON_AREA, (R_SHORT,)))

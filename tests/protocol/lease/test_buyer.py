@@ -17,7 +17,7 @@ from commonfab.protocol.lease.attempts import (
     Leased,
     Waiting,
 )
-from commonfab.protocol.lease.buyer import EPOCHS_MAX
+from commonfab.protocol.lease.rounds import EPOCHS_MAX
 from commonfab.protocol.records import (
     Acceptance,
     Design,
@@ -79,17 +79,27 @@ def test_an_order_asks_the_shortlist_for_offers_on_each_job() -> None:
     assert isinstance(alice.job().state, Asking)
 
 
-def test_the_best_offer_is_accepted_and_the_others_are_released() -> None:
+def test_the_best_offer_is_accepted_and_the_others_lapse() -> None:
     alice = BuyerDesk(BOTH)
     requests = alice.asking()
     slow = an_offer(to_bob(requests), window_ms=2 * WINDOW_MS)
     fast = an_offer(to_carol(requests), by=CAROL)
 
-    release, acceptance = [*alice.take(slow), *alice.take(fast)]
+    (acceptance,) = [*alice.take(slow), *alice.take(fast)]
 
-    assert (body_of(release, Release).to, body_of(release, Release).about) == (BOB.node, slow.id)
     assert body_of(acceptance, Acceptance).offer == fast.id
     assert isinstance(alice.job().state, Accepting)
+
+
+@pytest.mark.rule("LEASE-16")
+def test_an_offer_that_is_held_for_long_and_not_taken_is_given_back() -> None:
+    alice = BuyerDesk(BOTH)
+    requests = alice.asking()
+    slow = an_offer(to_bob(requests), window_ms=2 * WINDOW_MS, held_until=NOON + HOUR_MS)
+
+    release, _ = [*alice.take(slow), *alice.take(an_offer(to_carol(requests), by=CAROL))]
+
+    assert (body_of(release, Release).to, body_of(release, Release).about) == (BOB.node, slow.id)
 
 
 def test_offers_are_chosen_among_when_the_time_to_answer_is_over() -> None:
@@ -312,6 +322,7 @@ def test_a_machine_that_is_ready_for_an_earlier_attempt_gets_no_grant() -> None:
 def test_a_machine_that_is_ready_for_a_lease_that_was_never_heard_of_gets_no_grant() -> None:
     alice = BuyerDesk()
     unheard = a_lease(*alice.accepting())
+    alice.wait(10 * SECOND_MS)
 
     (release,) = alice.take(a_progress(unheard))
 
@@ -430,3 +441,29 @@ def test_a_job_is_tried_a_bounded_number_of_times() -> None:
     alice.wait(HOUR_MS)
 
     assert alice.job().state == Dropped(f"not made in {EPOCHS_MAX} attempts")
+
+
+class OneAtATime(FixedPlanner):
+    """Asks only the best."""
+
+    def shortlist(
+        self,
+        order: Order,
+        design: Design,
+        jobs: list[tuple[int, int]],
+        now: Timestamp,
+        avoid: frozenset[NodeId],
+    ) -> list[list[NodeId]]:
+        found = super().shortlist(order, design, jobs, now, avoid)
+        return [owners[:1] for owners in found]
+
+
+@pytest.mark.rule("LEASE-18")
+def test_an_owner_that_claims_the_best_machine_and_says_nothing_is_not_asked_first_again() -> None:
+    alice = BuyerDesk(OneAtATime(owners=(BOB, CAROL)))
+    (first,) = alice.asking()
+
+    asked = [body_of(each, Request).to for each in alice.wait_long(2 * GRACE_MS)]
+
+    assert body_of(first, Request).to == BOB.node
+    assert asked[0] == CAROL.node

@@ -241,12 +241,42 @@ def test_an_offer_for_a_question_that_is_over_is_released() -> None:
     bobs, carols = alice.asking()
     alice.take(an_offer(bobs))
     alice.wait(3 * SECOND_MS)
-    late = an_offer(carols, by=CAROL)
+    late = an_offer(carols, by=CAROL, held_until=alice.now + HOUR_MS)
 
     (release,) = alice.take(late)
 
     assert body_of(release, Release).about == late.id
     assert isinstance(alice.job().state, Accepting)
+
+
+@pytest.mark.rule("LEASE-32")
+def test_a_confirmation_takes_and_pays_what_was_asked_for_and_no_more() -> None:
+    alice = BuyerDesk()
+    lease, _ = alice.granted()
+
+    (confirmation,) = alice.take(a_receipt(lease, pieces=5, price_minor=500))
+
+    body = body_of(confirmation, Receipt)
+    assert (body.statement, body.pieces, body.price_minor) == ("confirmed", 4, 400)
+
+
+@pytest.mark.rule("LEASE-32")
+def test_of_what_is_made_twice_only_the_missing_pieces_are_paid() -> None:
+    alice = BuyerDesk()
+    late, _ = alice.granted()
+    alice.wait(2 * HOUR_MS)
+    request = next(r for r in alice.kept(Request) if body_of(r, Request).epoch == 2)
+    offer = an_offer(request, at=alice.now)
+    (acceptance,) = alice.take(offer)
+    lease = a_lease(request, offer, acceptance, at=alice.now)
+    alice.take(lease, a_progress(lease, at=alice.now))
+    alice.take(a_receipt(late, pieces=3, price_minor=300))
+
+    confirmation, *_ = alice.take(a_receipt(lease, pieces=4, price_minor=400))
+
+    body = body_of(confirmation, Receipt)
+    assert (body.pieces, body.price_minor) == (1, 100)
+    assert alice.order().surplus() == 3
 
 
 @pytest.mark.rule("LEASE-16")

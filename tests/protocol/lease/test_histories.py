@@ -64,3 +64,55 @@ def test_every_history_comes_to_an_end_with_all_pieces_accounted_for(
 
     table.check()
     table.check_ended()
+
+
+OWNERS_WRITES = (
+    "request",
+    "offer",
+    "acceptance",
+    "window",
+    "lease",
+    "grant",
+    "release",
+    "receipt/mk",
+    "receipt/confirmed",
+)
+BUYERS_WRITES = (
+    "request",
+    "offer",
+    "acceptance",
+    "lease",
+    "grant",
+    "release",
+    "receipt/mk",
+    "receipt/confirmed",
+)
+
+
+@pytest.mark.rule("LEASE-2")
+@pytest.mark.parametrize("forgotten", OWNERS_WRITES)
+def test_an_owner_that_forgets_one_kind_of_durable_write_is_caught(forgotten: str) -> None:
+    assert any(is_caught(seed, "bob", forgotten) for seed in range(40))
+
+
+@pytest.mark.rule("LEASE-2")
+@pytest.mark.parametrize("forgotten", BUYERS_WRITES)
+def test_a_buyer_that_forgets_one_kind_of_durable_write_is_caught(forgotten: str) -> None:
+    assert any(is_caught(seed, "alice", forgotten) for seed in range(40))
+
+
+def is_caught(seed: int, who: str, forgotten: str) -> bool:
+    """Tell whether some history shows that a node did not keep what it should have kept."""
+    random, table = Random(seed), Table()
+    getattr(table, who).forgets = forgotten
+    try:
+        for _ in range(80):
+            play(table, random)
+            table.check_restored()
+    except (AssertionError, KeyError):
+        return True
+    return False
+
+
+def test_nobody_is_caught_who_forgets_nothing() -> None:
+    assert not any(is_caught(seed, "bob", "nothing") for seed in range(10))

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from commonfab.protocol import effects, events
+from commonfab.protocol import effects, events, records
 from commonfab.protocol.author import Author
+from commonfab.protocol.envelope import Envelope
 from commonfab.protocol.lease.owner import ENDED_KEPT_MS, RESEND_MS_MAX, TELL_MS_MAX, Owner, Timing
 from commonfab.protocol.lease.slots import Running
+from commonfab.protocol.lease.windows import public_half
 from commonfab.protocol.limits import HOLD_MS_MAX
 from commonfab.protocol.records import (
     Lease,
@@ -16,9 +18,11 @@ from commonfab.protocol.records import (
     Record,
     Refusal,
     Release,
+    Window,
 )
 from tests.builders import (
     HOUR_MS,
+    MINUTE_MS,
     SECOND_MS,
     a_confirmation,
     a_grant,
@@ -84,7 +88,8 @@ def test_a_letter_that_comes_again_is_answered_with_where_the_slot_stands() -> N
 def test_what_is_over_is_answered_for_an_hour() -> None:
     bob = OwnerDesk()
     offer = bob.held()
-    (release,) = bob.wait(10 * SECOND_MS)
+    bob.wait(10 * SECOND_MS)
+    (release,) = bob.kept(Release)
 
     bob.wait(ENDED_KEPT_MS)
     assert bob.take(an_acceptance(offer)) == [release]
@@ -204,14 +209,15 @@ def test_the_grant_is_asked_for_again_ever_more_slowly() -> None:
     bob = OwnerDesk()
     bob.leased(a_request(grace_ms=HOUR_MS))
     asked: list[int] = []
-    for _ in range(7):
+    for _ in range(11):
         wake_at = bob.wake_at()
         assert wake_at is not None
         asked.append(wake_at - bob.now)
         (again,) = bob.wait(wake_at - bob.now)
         assert body_of(again, Progress).state == "ready"
 
-    assert asked == [1000, 2000, 4000, 8000, 15000, 15000, 15000]
+    doubled = [1000 * 2**times for times in range(9)]
+    assert asked == [*doubled, 5 * MINUTE_MS, 5 * MINUTE_MS]
 
 
 @pytest.mark.rule("LEASE-18")
@@ -249,18 +255,19 @@ def test_a_desk_with_nothing_on_it_asks_for_no_waking() -> None:
 
 
 @pytest.mark.rule("LEASE-19")
-def test_each_lease_of_a_machine_names_the_one_before() -> None:
+def test_each_window_of_a_machine_names_the_one_before() -> None:
     bob = OwnerDesk(TWO)
 
     leases = [bob.leased(a_request(job=job)) for job in range(4)]
 
     assert [body_of(lease, Lease).machine for lease in leases] == ["mk3", "mk4", "mk3", "mk4"]
-    assert [body_of(lease, Lease).previous for lease in leases] == [
-        None,
-        None,
-        leases[0].id,
-        leases[1].id,
-    ]
+    first, second, third, fourth = (public_half(lease) for lease in leases)
+    assert [previous(each) for each in (first, second)] == [None, None]
+    assert [previous(each) for each in (third, fourth)] == [first.id, second.id]
+
+
+def previous(sealed: Envelope) -> bytes | None:
+    return body_of(records.read(sealed), Window).previous
 
 
 @pytest.mark.rule("LEASE-19")
@@ -271,10 +278,10 @@ def test_the_chain_goes_on_after_the_lease_has_ended_and_the_node_was_restarted(
     bob.wait(2 * ENDED_KEPT_MS)
     bob.restart()
 
-    following = body_of(bob.leased(a_request(job=1)), Lease)
+    following = bob.leased(a_request(job=1, at=bob.now))
 
-    assert following.previous == lease.id
-    assert following.seq > lease.body.seq
+    assert previous(public_half(following)) == public_half(lease).id
+    assert following.body.seq > lease.body.seq
 
 
 # Words that others chose.

@@ -3,8 +3,9 @@
 import pytest
 
 from commonfab.protocol.admission import Accept, Admission, Ignore, Reject
-from commonfab.protocol.records import Denial, Design
+from commonfab.protocol.records import Design
 from commonfab.protocol.standing.denials import Denials, Denied, as_v1
+from commonfab.protocol.statements import Denial
 from tests.builders import (
     NOON,
     a_denial,

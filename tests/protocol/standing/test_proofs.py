@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,11 +22,16 @@ from tests.builders import (
     a_capacity,
     a_denylist,
     a_design,
+    a_grant,
+    a_lease,
     a_part,
     a_request,
     a_revocation,
     a_vouch,
+    a_window,
     a_workshop,
+    an_acceptance,
+    an_offer,
     body_of,
 )
 from tests.protocol.signers import ALICE, BOB, CAROL, EVE
@@ -46,6 +52,54 @@ def a_proof(seq: int = 50) -> Record:
 
 def judge(admission: Admission, *records: Record) -> list[object]:
     return [admission.judge(record.data, NOON) for record in records]
+
+
+@pytest.mark.rule("LEASE-25")
+def test_two_windows_for_one_time_prove_a_lie_from_the_later_on() -> None:
+    request = a_request(to=EVE.node)
+    offer = an_offer(request, by=EVE)
+    one, other = (a_window(offer, an_acceptance(offer), EVE, seq=seq) for seq in (7, 9))
+
+    proof = proofs.prove(one.data, other.data)
+
+    assert proof == proofs.prove(other.data, one.data)
+    assert proofs.accused(proof) == EVE.node
+    assert proofs.rank(proof).seq == 9
+    assert isinstance(Admission().judge(proof.data, NOON), Accept)
+
+
+@pytest.mark.rule("LEASE-25")
+def test_windows_that_can_both_be_kept_prove_nothing() -> None:
+    offer = an_offer(a_request(to=EVE.node), by=EVE)
+    one = a_window(offer, an_acceptance(offer), EVE)
+    named = a_window(offer, an_acceptance(offer), EVE, over=(one.id,))
+
+    with pytest.raises(Malformed, match="two places"):
+        proofs.prove(one.data, named.data)
+
+
+@pytest.mark.rule("LEASE-11")
+def test_two_grants_for_one_attempt_prove_a_lie() -> None:
+    one, other = grants(), grants(lease=bytes(32))
+
+    proof = proofs.prove(one.data, other.data)
+
+    assert proofs.accused(proof) == EVE.node
+    assert isinstance(Admission().judge(proof.data, NOON), Accept)
+
+
+@pytest.mark.rule("LEASE-11")
+@pytest.mark.parametrize("changes", [{"epoch": 2}, {"job": 1}, {"order": bytes(16)}])
+def test_grants_for_two_attempts_prove_nothing(changes: dict[str, Any]) -> None:
+    with pytest.raises(Malformed, match="a grant proves nothing"):
+        proofs.prove(grants().data, grants(lease=bytes(32), **changes).data)
+
+
+def grants(**changes: Any) -> Record:
+    """Return what Eve signs to let a job begin."""
+    request = a_request(EVE)
+    offer = an_offer(request)
+    return a_grant(a_lease(request, offer, an_acceptance(offer, EVE)), EVE, **changes)
 
 
 @pytest.mark.rule("ADMISSION-13")

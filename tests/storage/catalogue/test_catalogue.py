@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from commonfab.protocol.errors import UsageError
 from commonfab.protocol.ids import RecordId
+from commonfab.protocol.limits import MASS_MG_MAX, QUANTITY_MAX
 from commonfab.storage.catalogue.catalogue import Catalogue
 from commonfab.storage.catalogue.entry import Entry
 from commonfab.storage.catalogue.query import COUNTED_MAX, WORDS_MAX, Query, match_text
@@ -347,7 +348,8 @@ def test_the_versions_of_the_same_files_are_found(catalogue: Catalogue) -> None:
 def test_a_mass_beyond_what_the_file_holds_is_entered_as_the_most_it_holds(
     catalogue: Catalogue,
 ) -> None:
-    heavy = an_entry(part_mass_mg=2**53, part_pieces=100_000)
+    parts = [a_part(name=str(n), mass_mg=MASS_MG_MAX, pieces=QUANTITY_MAX) for n in range(100)]
+    heavy = an_entry(parts=tuple(parts))
     catalogue.add([heavy])
 
     assert find(catalogue, "pump") == [heavy.id]

@@ -1,10 +1,9 @@
 """The catalogue's file: absent, damaged, of another version, locked, or on a full disk."""
 
-import resource
 import shutil
 import sqlite3
-from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from commonfab.storage.catalogue.catalogue import Catalogue, CatalogueDamaged
 from commonfab.storage.catalogue.query import Query
 from commonfab.storage.ports import StoreBroken, StoreFull
 from tests.storage.catalogue_entries import an_entry
+from tests.storage.full_disk import files_limited_to
 
 
 @pytest.fixture
@@ -126,17 +126,6 @@ def test_on_a_full_disk_nothing_is_half_entered_and_the_rest_is_found(path: Path
 def enter_without_end(catalogue: Catalogue) -> None:
     for i in range(1000):
         catalogue.add([an_entry(f"New {i}", function="y" * 2000)])
-
-
-@contextmanager
-def files_limited_to(size: int) -> Generator[None]:
-    """Let this process write no file beyond this size, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 from commonfab.protocol.errors import Malformed, UsageError
 from commonfab.storage.cid import CID, RAW
 from commonfab.storage.memory import MemoryBlockStore
-from commonfab.storage.ports import BlockMissing, StoreBroken
+from commonfab.storage.ports import BlockMissing, StoreBroken, StoreFull
 from commonfab.storage.unixfs.folders import add_folder, export, name_fault
 from commonfab.storage.unixfs.unixfs import Entry, add_entries, list_folder, resolve, stat
 from tests.storage.content import content
+from tests.storage.full_disk import files_limited_to
 from tests.storage.unixfs_vectors import PROFILES, VECTORS, lay_blocks, name_of
 
 HELLO = b"hello world"
@@ -302,3 +303,17 @@ def test_a_place_that_cannot_be_written_is_told(blocks: MemoryBlockStore, tmp_pa
 
     with pytest.raises(StoreBroken, match=r"(Not a directory|File exists); name another"):
         export(blocks, root, tmp_path / "file" / "out")
+
+
+def test_a_target_without_room_is_told_as_such_and_nothing_is_left_there(
+    blocks: MemoryBlockStore, tmp_path: Path
+) -> None:
+    root = a_folder(blocks)
+
+    with (
+        files_limited_to(len(HELLO) - 1),
+        pytest.raises(StoreFull, match=r"out: no room .* or name another folder, then try again$"),
+    ):
+        export(blocks, root, tmp_path / "out")
+
+    assert list(tmp_path.iterdir()) == []

@@ -9,12 +9,12 @@ from commonfab.protocol.limits import LEASE_TERM_MS_MAX
 from commonfab.protocol.records import Machine, Stock
 from commonfab.scheduler import reference
 from commonfab.scheduler.constraints import BLOCKING, Constraint
-from commonfab.scheduler.explain import OTHERS_MAX, explain
-from commonfab.scheduler.explanation import Explanation, Verdict
 from commonfab.scheduler.problem import Want
 from commonfab.scheduler.reference import Known
 from commonfab.scheduler.view import CapacityView
 from commonfab.scheduler.weights import Weights
+from commonfab.scheduler.why.explain import BEST, OTHERS_MAX, explain
+from commonfab.scheduler.why.explanation import Explanation, Verdict
 from tests.scheduler.worlds import (
     BERLIN,
     HAMBURG,
@@ -112,13 +112,16 @@ def test_the_terms_are_told_in_numbers_and_words() -> None:
         "material": "50 g of PLA",
         "transport": "255.3 km, 50 g",
         "energy": "0.100 kWh",
-        "co2e": "42 g CO2e",
+        "co2e": (
+            "42 g CO2e; at the machine 400 g/kWh on average of the day; it does not say what "
+            "that rests on"
+        ),
         "waiting": "there in 9 h 03 min",
         "lateness": "not late",
         "trust": "standing 0.50 of 1",
     }
-    assert said.minor == pytest.approx(sum(term.minor for term in said.terms), abs=0.05)
-    assert (said.seconds, said.energy_wh) == (3_600, 100.0)
+    assert abs(said.milliminor - sum(term.milliminor for term in said.terms)) <= 4
+    assert (said.seconds, said.energy_mwh) == (3_600, 100_000)
     assert said.arrival_ms > said.ready_ms == NOON + 3_600 * 1_100 + 1_000
 
 
@@ -128,11 +131,13 @@ def test_a_machine_that_fits_hears_what_makes_it_dearer_than_the_best() -> None:
         view.update_workshop(author, a_workshop(place))
         view.update_capacity(author, a_capacity(a_machine()))
 
-    said = explain(view.snapshot(), ONE, NOON, WEIGHTS, best=1)
+    said = explain(view.snapshot(), ONE, NOON, WEIGHTS)
 
-    assert [verdict.owner for verdict in said.best] == [BOB.hex()]
-    assert [verdict.rank for verdict in said.others] == [2]
-    assert said.others[0].note == (
+    assert [(verdict.owner, verdict.rank) for verdict in said.best] == [
+        (BOB.hex(), 1),
+        (EVE.hex(), 2),
+    ]
+    assert said.best[1].note == (
         "costs 7.78 EUR more than the best, all counted; most of it for transport"
     )
 
@@ -161,9 +166,9 @@ def test_many_machines_are_counted_not_told() -> None:
     machines = (a_machine(id=str(n)) for n in range(OTHERS_MAX + 50))
     view = a_view([Known(BOB, a_capacity(*machines), a_workshop(), 0.5)])
 
-    said = explain(view.snapshot(), ONE, NOON, WEIGHTS, best=3)
+    said = explain(view.snapshot(), ONE, NOON, WEIGHTS)
 
-    assert (len(said.best), len(said.others), said.left_out) == (3, OTHERS_MAX, 47)
+    assert (len(said.best), len(said.others), said.left_out) == (BEST, OTHERS_MAX, 45)
 
 
 def test_an_explanation_goes_through_json_unchanged() -> None:
@@ -176,3 +181,31 @@ def test_an_empty_town_is_explained() -> None:
     said = explain(CapacityView().snapshot(), ONE, NOON, WEIGHTS)
 
     assert (said.machines, said.fitting, said.best, said.others) == (0, 0, (), ())
+
+
+def test_what_a_machine_has_not_said_is_told_and_does_not_rule_it_out() -> None:
+    silent = a_machine(
+        nozzle_um=0,
+        tolerance_um=0,
+        temperature_c=0,
+        hours=(),
+        attended=(),
+        licences=(),
+        makes_for=None,
+        power_w=0,
+    )
+    exact = Want(a_part(nozzle_um=400, tolerance_um=200, temperature_c=210), 1, BERLIN)
+
+    said = told_of(silent, exact)
+
+    assert said.rank == 1
+    assert said.unknown == (
+        "has not said what power it draws; none is counted",
+        "has not said how fine its nozzle or tool is",
+        "has not said how exact it is",
+        "has not said how hot it gets",
+        "has not said when it runs; any time is assumed",
+        "has not said when someone is there; any time is assumed",
+        "has not said which licences it makes, or the part not its own",
+        "has not said for whom it makes",
+    )

@@ -1,0 +1,1 @@
+"""Where a workshop's power comes from, and what its operator says of it."""

@@ -1,0 +1,1 @@
+"""Many jobs at once: who gets which machine, in which sequence."""

@@ -1,0 +1,1 @@
+"""How a whole order could be made, before anybody is asked: some ways to choose from."""

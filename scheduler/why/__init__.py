@@ -1,0 +1,1 @@
+"""Why this machine and not that one, and what would have to change."""
