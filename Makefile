@@ -58,7 +58,7 @@ check: $(SET_UP)
 
 sim: $(SET_UP)
 	$(if $(QUICK),,$(BIN)/python -m tests.simulation --seeds 1-1000)
-	$(BIN)/python -m tests.simulation --nodes 100 --seeds 200-239
+	$(BIN)/python -m tests.simulation --nodes 100 --seeds 200-$(if $(QUICK),219,239)
 
 lab: $(SET_UP)
 	$(BIN)/python -m tests.lab $(ARGS)

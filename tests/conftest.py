@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-NOT_TO_BE_HAD = ("this machine ", "no real manifests")
+NOT_TO_BE_HAD = ("this machine ", "no real manifests", "no real fab labs")
 """How reasons begin that CI can do nothing about: a kernel that forbids, data of others."""
 
 

@@ -230,7 +230,7 @@ class OrderState:
         return self.design_record.body
 
     def is_all_or_nothing(self) -> bool:
-        """Tell whether nothing is taken yet before all its jobs have an offer (LEASE-26)."""
+        """Tell whether nothing is taken yet before all its jobs have an offer (LEASE-31)."""
         return self.order.whole and not any(job.attempts for job in self.jobs)
 
     def to_ask(self, now: Timestamp) -> list[JobState]:

@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import structs
 
 from ..author import Author
+from ..body import Body
 from ..encoding import plain_text
 from ..events import JobEnded
 from ..ids import NodeId, RecordId, Timestamp
@@ -24,10 +25,11 @@ from ..records import (
     Release,
     Request,
     Window,
+    read,
 )
 from .attempts import JobState, OrderState
 from .slots import Promised, Quote, Slot, lease_of
-from .windows import length_of, start_by
+from .windows import length_of, public_half, start_by
 
 COUNT_MAX = 2**53
 """The largest number in a record."""
@@ -113,6 +115,16 @@ class Letters:
         return self._author.sign(structs.replace(state.order, **head, cancelled=True))
 
     # From an owner.
+
+    def go_on_after(self, slot: Slot) -> Timestamp:
+        """Use no place again of what a stored slot has signed, its window's neither, which may not
+        be stored; return when the last of it was signed."""
+        mine: list[Body] = [slot.offer.body]
+        if slot.lease is not None:
+            mine += [slot.lease.body, read(public_half(slot.lease)).body]
+        for body in mine:
+            self._author.adopt(body.stream, body.seq)
+        return Timestamp(max(body.at for body in mine))
 
     def offer(
         self, request: Record, quote: Quote, window: Promised, hold_ms: int, now: Timestamp

@@ -120,8 +120,7 @@ class Owner:
         """When the next lease may begin that waits for hours or power; 0: none does."""
         self._out: list[Effect] = []
         for slot in stored:
-            mine = [slot.offer, *([slot.lease] if slot.lease else [])]
-            self._now = max(self._now, *(Timestamp(record.body.at) for record in mine))
+            self._now = max(self._now, self._letters.go_on_after(slot))
             self._schedule.put(slot)
 
     def slots(self) -> list[Slot]:
@@ -254,7 +253,9 @@ class Owner:
         window = self._letters.window(slot, record, previous, over, now)
         lease = self._letters.lease(slot, record, window, now)
         self._set(slot, Leased(lease))
-        self._keep_and_send(slot.buyer, record, window, lease)
+        # The window is last: were it alone on the disk, the next would make it a lie.
+        self._out += [effects.Keep(kept) for kept in (record, lease, window)]
+        self._out.append(effects.Send(slot.buyer, lease))
         self._out.append(effects.Prepare(slot.request))
         self._out.append(effects.CapacityChanged(machine))
 
@@ -315,12 +316,11 @@ class Owner:
     ) -> None:
         if slot is None or not isinstance(slot.state, Reported):
             return
-        if record.author != slot.buyer and record.author not in slot.granters:
-            return
         told = slot.state.receipt
-        if receipt.about == told.id:
+        if receipt.about == told.id and record.author in (slot.buyer, *slot.granters):
             self._out.append(effects.Keep(record))
-            self._set(slot, Ended(told, now, slot.state.lease))
+            if record.author == slot.ordered_by:
+                self._set(slot, Ended(told, now, slot.state.lease))
 
     # The machine's word, and the operator's.
 

@@ -165,7 +165,9 @@ class _Slots:
             case Running(lease=lease) if slot and record.author == self._me and not confirmed:
                 told = Reported(lease, record, tell_at=Timestamp(0), wait_ms=1000)
                 self._set(replace(slot, state=told))
-            case Reported(receipt=told) if slot and receipt.about == told.id:
+            case Reported(receipt=told) if (
+                slot and receipt.about == told.id and record.author == slot.ordered_by
+            ):
                 ended = Ended(told, Timestamp(told.body.at), slot.lease)
                 self._set(replace(slot, state=ended))
             case _:

@@ -159,7 +159,7 @@ def results(
     planner: Planner, state: OrderState, jobs: Sequence[JobState], now: Timestamp
 ) -> list[Result]:
     """Return which offers to take. Of an order that is made whole or not at all, none is taken
-    while a job is without (LEASE-26)."""
+    while a job is without (LEASE-31)."""
     asking = {job.index: job.state for job in jobs if isinstance(job.state, Asking)}
     offers = {index: round_.offered() for index, round_ in asking.items()}
     chosen = planner.choose(state.order, state.design, offers, now)

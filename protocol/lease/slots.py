@@ -115,6 +115,12 @@ class Slot:
         """Return who may grant it."""
         return tuple(NodeId(each) for each in self.asked.guardians) or (self.buyer,)
 
+    @property
+    def ordered_by(self) -> NodeId:
+        """Return whose order it is: the first of the guardians, who may have heard of nothing
+        that another of them asked for. Its confirmation ends the slot (LEASE-18)."""
+        return self.granters[0]
+
     def is_enough(self, granted_by: frozenset[NodeId]) -> bool:
         """Tell whether these are a majority of those who may grant it (LEASE-27)."""
         return 2 * len(granted_by & set(self.granters)) > len(self.granters)

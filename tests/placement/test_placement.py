@@ -66,7 +66,10 @@ def test_orders_keep_the_machines_busy_for_the_load() -> None:
     assert 0.8 <= asked_h / (72 * power) < 0.82
 
 
-@pytest.mark.skipif(not real_places(), reason="the fab labs' data is not at hand")
+@pytest.mark.skipif(
+    not real_places(),
+    reason="no real fab labs: point COMMONFAB_DATA to a folder that holds okw/",
+)
 def test_the_workshops_stand_where_fab_labs_are() -> None:
     places = real_places()
     west, south, east, north = EUROPE

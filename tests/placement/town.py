@@ -7,7 +7,6 @@ The places are those of fab labs in Europe, where the data is at hand; else they
 import json
 from dataclasses import dataclass
 from math import log
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -16,8 +15,9 @@ from commonfab.protocol.ids import Timestamp
 from commonfab.protocol.limits import DAY_MS, HOUR_MS
 from commonfab.protocol.records import Machine, Part, Place, Stock
 from commonfab.scheduler.columns import Floats
+from tests.real_data import real_data
 
-REAL = Path(__file__).parents[2] / "../shared/data/okw/fablabs_2036.geojson"
+REAL = real_data("okw") / "fablabs_2036.geojson"
 BEGIN = Timestamp(1_795_000_000_000)
 """When the first order may come."""
 PRINT_H_MEDIAN, PRINT_H_P99 = 2.0, 30.0

@@ -11,9 +11,11 @@ from itertools import combinations
 from commonfab.protocol.ids import NodeId, OrderId, RecordId, short
 from commonfab.protocol.lease.attempts import Done, Dropped, JobState, OrderState
 from commonfab.protocol.lease.buyer import Buyer
+from commonfab.protocol.lease.guardian import papers_of
 from commonfab.protocol.lease.owner import Owner
 from commonfab.protocol.lease.windows import length_of, overlap
 from commonfab.protocol.records import (
+    Evidence,
     Grant,
     Job,
     Lease,
@@ -56,7 +58,13 @@ class Checkers:
         """The offers and leases that were said."""
         self._request_of: dict[RecordId, RecordId] = {}
         """By offer and by lease, also one that died with its node before it was said."""
-        self._grants: dict[tuple[NodeId, Key, int], RecordId] = {}
+        self._grants: dict[tuple[NodeId, Key], dict[int, Record]] = {}
+        """By signer and job, then by epoch."""
+        self._ends: set[tuple[NodeId, NodeId, RecordId]] = set()
+        """Who has on its disk, by whose word, that a lease has ended."""
+        self._clocks: dict[NodeId, int] = {}
+        """The latest time that each node has signed: what it took for over stays over, also when
+        its clock is set back."""
         self._asked: dict[tuple[NodeId, Key], tuple[int, dict[NodeId, RecordId]]] = {}
         self._runs: dict[tuple[Key, int], RecordId] = {}
         self._receipts: dict[RecordId, RecordId] = {}
@@ -89,6 +97,8 @@ class Checkers:
             raise Breach(f"{short(proofs.accused(record))} is honest, and is proven not to be")
         if record.id not in self._signed and record.kind != "proof":
             raise Breach(f"a {record.kind} was kept that {short(record.author)} never signed")
+        self._note_ends(node, record)
+        self._note_clock(node, record)
         match record.body:
             case Offer(request=request) | Lease(request=request) if record.author == node:
                 self._request_of[record.id] = RecordId(request)
@@ -101,8 +111,23 @@ class Checkers:
             case _:
                 pass
 
+    def _note_ends(self, node: NodeId, record: Record) -> None:
+        match record.body:
+            case Release(about=lease) | Receipt(statement="made" | "failed", lease=lease):
+                self._ends.add((node, record.author, RecordId(lease)))
+            case Evidence():
+                for paper in papers_of(record):
+                    self._note_ends(node, paper)
+            case _:
+                pass
+
+    def _note_clock(self, node: NodeId, record: Record) -> None:
+        if record.author == node:
+            self._clocks[node] = max(self._clocks.get(node, 0), record.body.at)
+
     def said(self, node: NodeId, record: Record) -> None:
         """A node has sent a letter of its own. What was said cannot be unsaid."""
+        self._note_clock(node, record)
         match record.body:
             case Offer() as offer:
                 window = _promise(node, offer)
@@ -154,9 +179,23 @@ class Checkers:
             self._promises.pop(request, None)
 
     def _granted(self, node: NodeId, record: Record, grant: Grant) -> None:
-        key = (node, (grant.order, grant.job), grant.epoch)
-        if self._grants.setdefault(key, record.id) != record.id:
-            raise Breach(f"two grants for job {_name(key[1])} in epoch {grant.epoch}")
+        key = (grant.order, grant.job)
+        grants = self._grants.setdefault((node, key), {})
+        if grants.setdefault(grant.epoch, record).id != record.id:
+            raise Breach(f"two grants for job {_name(key)} in epoch {grant.epoch}")
+        for epoch, earlier in grants.items():
+            if epoch < grant.epoch and self._may_be_at_work(node, earlier):
+                raise Breach(f"job {_name(key)} is granted while epoch {epoch} may be at work")
+
+    def _may_be_at_work(self, node: NodeId, earlier: Record) -> bool:
+        """Tell whether a node has neither its owner's word that a grant is over, nor by its own
+        clock its end behind it. Nobody asks that of the grants to Mallory: it harms only her."""
+        grant = earlier.body
+        assert isinstance(grant, Grant)
+        owner = NodeId(grant.to)
+        has_ended = (node, owner, RecordId(grant.lease)) in self._ends
+        is_over = has_ended or self._clocks[node] >= grant.until
+        return owner in self._honest and not is_over
 
     def _requested(self, node: NodeId, record: Record, request: Request) -> None:
         key = (node, (request.order, request.job))

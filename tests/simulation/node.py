@@ -170,6 +170,7 @@ class Node:
 
     def stop(self) -> None:
         self.is_up = False
+        self._news.clear()  # What never reached the disk must not be told after the next start.
         self._world.gossip.stopped(self)
 
     # Events in, effects out.
@@ -244,6 +245,7 @@ class Node:
         """Gossip what is on the disk now."""
         news, self._news = self._news, []
         for record in news:
+            assert record.id in self.disk.records, "told of what it may forget"
             self._world.publish(self, record.data)
 
     def _act(self, effect: Effect, now: Timestamp) -> None:

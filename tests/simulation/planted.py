@@ -238,7 +238,7 @@ class FallsOver(Follower):
 
 
 class GrantsAnyway(Votes):
-    """Grants whatever it is shown, as a guardian: another lease of the same attempt, too."""
+    """Grants whatever it is shown, as a guardian: while an earlier lease may be at work, too."""
 
     def may_grant(self, order: bytes, job: int, epoch: int, now: Timestamp) -> bool:
         return True

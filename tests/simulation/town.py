@@ -224,11 +224,11 @@ def _open_wards(world: "World") -> list[str]:
     for node in world.nodes:
         guardian = node.peer.guardian if node.is_up else None
         for ward in guardian.wards() if guardian else ():
-            living = sum(world.answers(NodeId(each)) for each in ward.order.guardians)
             parts = {part.name: part for part in _body(ward.design).parts}
             may_be_made = any(_may_be_made(world, parts[job.part]) for job in ward.order.jobs)
             is_own = ward.record.author == node.id  # That is looked at as its order.
-            if living >= 2 and may_be_made and not is_own and not ward.is_over():
+            may_start = may_be_granted(world, ward.order) and may_be_made
+            if may_start and not is_own and not ward.is_over():
                 left.append(f"{node.index} guards {ward.order.order.hex()[:8]}")
     return left
 
@@ -248,13 +248,20 @@ def _open_orders(world: "World") -> list[str]:
         for job in state.jobs:
             is_over = isinstance(job.state, Done | Dropped)
             is_waiting = isinstance(job.state, Waiting)
-            if not is_over and (not is_waiting or _may_be_made(world, job.part)):
+            may_start = may_be_granted(world, state.order) and _may_be_made(world, job.part)
+            if not is_over and (not is_waiting or may_start):
                 left.append(f"{order.hex()[:8]}/{job.index} {type(job.state).__name__}")
     return left
 
 
 def _state(buyer: "Node", order: OrderId) -> OrderState:
     return next(s for s in buyer.peer.buyer.orders() if s.order.order == order)
+
+
+def may_be_granted(world: "World", order: Order) -> bool:
+    """Tell whether a majority of an order's guardians live: without, no machine may start."""
+    living = sum(world.answers(NodeId(each)) for each in order.guardians)
+    return 2 * living > len(order.guardians) or not order.guardians
 
 
 def _may_be_made(world: "World", part: Part) -> bool:
@@ -270,7 +277,7 @@ def _open_slots(world: "World") -> list[str]:
         if not node.is_up:
             continue
         for slot in node.peer.owner.slots():
-            if isinstance(slot.state, Reported) and not world.answers(slot.buyer):
+            if isinstance(slot.state, Reported) and not world.answers(slot.ordered_by):
                 continue  # It will be told for a month, and holds no machine.
             left.append(f"a slot of {node.index} is {type(slot.state).__name__}")
         left += [f"{b.id} of {node.index} runs" for b in node.benches.values() if b.job]

@@ -1,16 +1,15 @@
-"""Where the real manifests are that some tests read, if they are on this machine."""
+"""The real manifests that some tests read, if they are on this machine."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-_BESIDE = Path(__file__).parents[3] / "../shared/data"
+from tests.real_data import real_data
 
 
 def real_manifests() -> list[Path]:
     """Return the manifests below COMMONFAB_DATA, or skip the test."""
-    root = Path(os.environ.get("COMMONFAB_DATA", _BESIDE)) / "okh"
+    root = real_data("okh")
     files = sorted(
         file for file in root.rglob("*") if file.suffix in (".toml", ".yml") and file.is_file()
     )

@@ -18,6 +18,7 @@ from tests.builders import (
     MINUTE_MS,
     NOON,
     WINDOW_MS,
+    a_confirmation,
     a_design,
     a_grant,
     a_lease,
@@ -279,6 +280,29 @@ def test_an_end_that_nobody_confirms_is_shown_to_the_buyer_too() -> None:
     later_on = [body_of(each, Evidence).to for each in again if isinstance(each.body, Evidence)]
     assert shown == [CAROL.node, DAVE.node]
     assert later_on == list(GUARDIANS)
+
+
+@pytest.mark.rule("LEASE-18")
+@pytest.mark.parametrize("asked_by", [ALICE, CAROL])
+def test_an_end_is_told_until_the_buyer_confirms_it_whoever_else_does(asked_by: Person) -> None:
+    bob = OwnerDesk()
+    lease, *_ = bob.take(an_acceptance(bob.held(a_deal(asked_by=asked_by)[0]), asked_by))
+    for who in (CAROL, DAVE):
+        bob.take(a_grant(lease, who))
+    receipt, *_ = bob.happen(ended(lease))
+
+    bob.take(a_confirmation(receipt, CAROL))
+    shown = [each.body for each in bob.wait(MINUTE_MS) if isinstance(each.body, Evidence)]
+    bob.restart()
+    after_restart = bob.happen(events.Restarted())
+    bob.take(a_confirmation(receipt, ALICE))
+    at_last = bob.wait(HOUR_MS)
+
+    assert ALICE.node in [letter.to for letter in shown]
+    assert receipt in after_restart
+    assert at_last == []
+    bob.restart()
+    assert bob.happen(events.Restarted()) == []
 
 
 @pytest.mark.rule("LEASE-27")

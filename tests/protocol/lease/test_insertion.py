@@ -14,7 +14,7 @@ from commonfab.protocol.lease.intake import PATIENT_HOLDS_MAX, UNTAKEN_MAX
 from commonfab.protocol.lease.owner import Owner, Timing
 from commonfab.protocol.lease.slots import Leased, Quote, Ready, Running
 from commonfab.protocol.lease.starts import AtOnce, Load, Turn
-from commonfab.protocol.lease.windows import public_half
+from commonfab.protocol.lease.windows import are_a_lie, public_half
 from commonfab.protocol.limits import DAY_MS, WINDOWS_OVER_MAX
 from commonfab.protocol.records import (
     Lease,
@@ -211,6 +211,26 @@ def test_a_window_names_the_earlier_ones_that_it_takes_the_place_of() -> None:
 
     assert over(following) == (public_half(given_back).id,)
     assert over(bob.leased(a_request(job=2))) == ()
+
+
+@pytest.mark.rule("LEASE-2")
+@pytest.mark.rule("LEASE-25")
+@pytest.mark.parametrize("lost", range(4))
+def test_an_owner_that_dies_while_it_writes_a_lease_down_does_not_lie(lost: int) -> None:
+    bob = OwnerDesk()
+    acceptance = an_acceptance(bob.held())
+    bob.take(acceptance)
+    bob.disk = bob.disk[: len(bob.disk) - lost]
+    told = bob.kept(Window)
+    bob.restart()
+    bob.wait(-MINUTE_MS)
+
+    lease, *_ = bob.take(acceptance)
+    following = bob.leased(a_request(job=1))
+
+    told += [records.read(public_half(each)) for each in (lease, following)]
+    assert not any(are_a_lie(one, other) for one in told for other in told)
+    assert len({record.body.seq for record in told}) == len({record.id for record in told})
 
 
 @pytest.mark.rule("LEASE-25")

@@ -200,7 +200,7 @@ def test_a_machine_is_free_when_its_queue_ends() -> None:
 
 KEEPS: dict[str, tuple[Callable[[OwnerDesk], object], list[str]]] = {
     "offer": (lambda bob: bob.held(), ["request", "offer"]),
-    "lease": (lambda bob: bob.leased(), ["acceptance", "window", "lease"]),
+    "lease": (lambda bob: bob.leased(), ["acceptance", "lease", "window"]),
     "grant": (lambda bob: bob.running(), ["grant"]),
     "receipt": (lambda bob: bob.reported(), ["receipt"]),
     "confirmation": (lambda bob: bob.take(a_confirmation(bob.reported())), ["receipt"]),
