@@ -57,6 +57,8 @@ GRAFT_AGAIN_MS = SECOND_MS
 LATE_FACTOR = 4
 """A node that wakes up late gives the others so many times as long in addition: the whole machine
 may be slow, and who then asks for what is on its way makes it slower."""
+LATE_MS_MAX = 10 * SECOND_MS
+"""Of what it woke up late itself, no more counts: a long halt is over when it is noticed."""
 PRUNE_EVERY_MS = 250
 """One peer is pruned at a time: if all that share a loop cut it at once, it falls apart."""
 PRUNES_MAX = 3
@@ -419,7 +421,7 @@ class Broadcast:
 
     def _note_lateness(self, now: int) -> None:
         if self._wake_at is not None:
-            self._late_ms = max(now - self._wake_at, self._late_ms // 2)
+            self._late_ms = min(max(now - self._wake_at, self._late_ms // 2), LATE_MS_MAX)
 
     def _patience(self, wait_ms: int) -> int:
         return wait_ms + LATE_FACTOR * self._late_ms

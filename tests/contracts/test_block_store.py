@@ -1,6 +1,7 @@
 """What every `BlockStore` promises: the one on disk and the one in memory."""
 
 import tempfile
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,8 +157,8 @@ class _AgainstADict(RuleBasedStateMachine):
     """Any order of calls leaves a store equal to a dictionary."""
 
     @staticmethod
-    def make(folder: Path) -> BlockStore:
-        raise NotImplementedError
+    @abstractmethod
+    def make(folder: Path) -> BlockStore: ...
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """What every `PinStore` promises: the one in a file and the one in memory."""
 
 import tempfile
+from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,8 +55,8 @@ class _AgainstDicts(RuleBasedStateMachine):
     """Any order of calls leaves a store equal to two dictionaries, also when opened again."""
 
     @staticmethod
-    def make(path: Path) -> PinStore:
-        raise NotImplementedError
+    @abstractmethod
+    def make(path: Path) -> PinStore: ...
 
     def __init__(self) -> None:
         super().__init__()

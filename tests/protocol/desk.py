@@ -1,5 +1,6 @@
 """Bob's owner and Alice's buyer as desks: letters in, and what they ask for, sorted."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -97,7 +98,7 @@ class FixedPlanner:
         }
 
 
-class Desk:
+class Desk(ABC):
     """One side with its clock and its disk."""
 
     def __init__(self, side: Owner | Buyer, now: Timestamp = NOON) -> None:
@@ -147,9 +148,9 @@ class Desk:
         What it had not synced by then is lost."""
         self.effects_left = effects
 
+    @abstractmethod
     def restart(self) -> None:
         """Begin anew from what is on the disk."""
-        raise NotImplementedError
 
     def _carry_out(self, happened: Iterable[events.Event]) -> list[Record]:
         self.effects = []

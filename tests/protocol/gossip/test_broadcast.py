@@ -198,6 +198,17 @@ def test_a_node_that_wakes_up_late_gives_the_others_more_time() -> None:
 
 
 @pytest.mark.rule("GOSSIP-8")
+def test_a_long_halt_makes_nobody_wait_as_long_again() -> None:
+    desk = Desk(BOB)
+    desk.hear(BOB, Have(LYON_AREA, (R_SHORT,)))
+    desk.wait(3_600_000)
+
+    again = desk.wait(machine.GRAFT_AGAIN_MS + machine.LATE_FACTOR * machine.LATE_MS_MAX)
+
+    assert sent(again) == [(BOB, Graft(LYON_AREA, (R_SHORT,)))]
+
+
+@pytest.mark.rule("GOSSIP-8")
 def test_what_nobody_gives_is_left_to_sync() -> None:
     desk = Desk(BOB)
     desk.hear(BOB, Have(LYON_AREA, (R_SHORT,)))
