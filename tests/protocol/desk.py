@@ -12,9 +12,10 @@ from commonfab.protocol.effects import Effect
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.protocol.lease.attempts import JobState, OrderState
 from commonfab.protocol.lease.buyer import Buyer
-from commonfab.protocol.lease.owner import Owner, Timing
+from commonfab.protocol.lease.owner import Owner, Quoter, Timing
 from commonfab.protocol.lease.restore import restore_orders, restore_slots
 from commonfab.protocol.lease.slots import Quote, Slot
+from commonfab.protocol.lease.starts import Starts
 from commonfab.protocol.records import (
     Design,
     Offer,
@@ -185,13 +186,17 @@ class OwnerDesk(Desk):
 
     def __init__(
         self,
-        quoter: FixedQuoter | None = None,
+        quoter: Quoter | None = None,
         who: Person = BOB,
         timing: Timing | None = None,
+        starts: Starts | None = None,
     ) -> None:
         self.who = who
         self.timing = timing or Timing(leeway_permille=0)
-        super().__init__(Owner(Author(who), quoter or FixedQuoter(), self.timing))
+        self.starts = starts
+        super().__init__(
+            Owner(Author(who), quoter or FixedQuoter(), self.timing, starts=self.starts)
+        )
 
     def slots(self) -> list[Slot]:
         return self.side.slots()
@@ -204,7 +209,7 @@ class OwnerDesk(Desk):
         stored = restore_slots(self.disk, self.who.node)
         marks = [(r.body.stream, r.body.seq) for r in self.disk if r.author == self.who.node]
         author = Author(self.who, _highest(marks))
-        self.side = Owner(author, self.side.quoter, self.timing, stored)
+        self.side = Owner(author, self.side.quoter, self.timing, stored, self.starts)
 
     # How far a slot has come.
 

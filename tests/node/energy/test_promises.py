@@ -12,17 +12,15 @@ from commonfab.node.home import config
 from commonfab.node.library import Library
 from commonfab.node.machines.fleet import Fleet
 from commonfab.node.machines.settings import Machine, Material
-from commonfab.protocol.author import Author, Head
+from commonfab.protocol.author import Head
 from commonfab.protocol.hours import HOURS_PER_DAY
 from commonfab.protocol.ids import Timestamp
-from commonfab.protocol.lease.owner import Owner, Timing
 from commonfab.protocol.limits import DAY_MS, HOUR_MS, MINUTE_MS
 from commonfab.protocol.records import Capacity, Offer, Progress, Record
 from commonfab.scheduler.energy.curve import co2e_mg
 from commonfab.storage.memory import MemoryRecordStore
 from tests.builders import NOON, a_grant, a_part, a_request, an_acceptance, body_of
-from tests.protocol.desk import Desk
-from tests.protocol.signers import BOB
+from tests.protocol.desk import OwnerDesk
 
 MIDNIGHT = Timestamp(NOON - NOON % DAY_MS)
 SUNNY = Sky(watts=(0,) * 8 + (1_000,) * 8 + (0,) * 8, kwh_a_year=2_000)
@@ -39,7 +37,9 @@ def a_machine(name: str) -> Machine:
     )
 
 
-def bobs(energy: Energy, *machines: str | Machine, now: Timestamp = NOON) -> tuple[Fleet, Desk]:
+def bobs(
+    energy: Energy, *machines: str | Machine, now: Timestamp = NOON
+) -> tuple[Fleet, OwnerDesk]:
     settings = config.Settings(
         workshop=config.Workshop(name="Bob's", lat=52.5, lon=13.4, grid_g_per_kwh=400),
         energy=energy,
@@ -50,12 +50,13 @@ def bobs(energy: Energy, *machines: str | Machine, now: Timestamp = NOON) -> tup
     )
     fleet = Fleet(settings, Library(MemoryRecordStore()))
     fleet.energy.take(SUNNY)
-    owner = Owner(Author(BOB), fleet, Timing(leeway_permille=0), starts=fleet)
-    fleet.owner = owner
-    return fleet, Desk(owner, now)
+    desk = OwnerDesk(fleet, starts=fleet)
+    desk.now = now
+    fleet.owner = desk.side
+    return fleet, desk
 
 
-def requests(desk: Desk, count: int) -> list[Record]:
+def requests(desk: OwnerDesk, count: int) -> list[Record]:
     head: dict[str, Any] = {"at": desk.now, "until": desk.now + MINUTE_MS}
     return [
         a_request(job=job, pieces=1, seq=job + 1, part=a_part(seconds=3_600), **head)
@@ -63,7 +64,7 @@ def requests(desk: Desk, count: int) -> list[Record]:
     ]
 
 
-def offers(desk: Desk, count: int) -> list[Record]:
+def offers(desk: OwnerDesk, count: int) -> list[Record]:
     return [offer for request in requests(desk, count) for offer in desk.take(request)]
 
 
