@@ -19,13 +19,14 @@ help:
 	@echo "make check         formatting, lint, types"
 	@echo "make sim           networks under faults, one node in five a rogue: 1,000 seeds of 30 nodes"
 	@echo "                   and 40 of 100, in about 8 minutes of two cores; make test has the first"
-	@echo "                   400 of 30"
+	@echo "                   500 of 30"
 	@echo "make sim QUICK=1   the 40 of 100 nodes alone, in about a minute"
 	@echo "make lab           20 real nodes on a bad link, then among 80 Sybils; wants root"
 	@echo "make soak          for hours: 10,000 seeds (SEEDS=...) of 100 nodes that nobody has tried,"
 	@echo "                   10^7 mutated records (RECORDS=...), 10^6 mutated frames (FRAMES=...) for"
-	@echo "                   each handler, real nodes killed 1,000 times, disks filled 200 times, a"
-	@echo "                   node besieged for 10 minutes (SIEGE=... seconds); all parts, whatever fails"
+	@echo "                   each handler, 10,000 schedules of one lease (SCHEDULES=...), real nodes"
+	@echo "                   killed 1,000 times (KILLS=...), disks filled 200 times (FULL=...), a node"
+	@echo "                   besieged for 10 minutes (SIEGE=... seconds); all parts, whatever fails"
 	@echo "make bench         what it costs"
 	@echo "make placement     500 workshops and three days of jobs, placed in several ways; a picture"
 	@echo "                   of it in build/ (QUICK=1: a small town, in seconds)"
@@ -66,7 +67,10 @@ lab: $(SET_UP)
 soak: $(SET_UP)
 	first=$$(date +%s); held=true; \
 	$(BIN)/python -m tests.attacks --seed $$first --seconds $(or $(SIEGE),600) || held=false; \
-	$(BIN)/python -m tests.torture --kills 1000 --full 200 --seed $$first || held=false; \
+	$(BIN)/python -m tests.torture --seed $$first \
+		--kills $(or $(KILLS),1000) --full $(or $(FULL),200) || held=false; \
+	LEASE_SCHEDULES=$(or $(SCHEDULES),10000) \
+		$(BIN)/pytest -q tests/protocol/lease/test_schedules.py || held=false; \
 	$(BIN)/python -m tests.fuzz --seed $$first \
 		--records $(or $(RECORDS),10000000) --frames $(or $(FRAMES),1000000) || held=false; \
 	$(BIN)/python -m tests.simulation --nodes 100 \

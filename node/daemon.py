@@ -23,6 +23,7 @@ from .control import server
 from .home import config, keys, ports
 from .home.folder import Home
 from .ipfs.store import look_after
+from .meshes.workers import keep_warm
 from .network.transport import LinkUp
 from .node import Node
 
@@ -94,7 +95,9 @@ async def start(node: Node, nursery: trio.Nursery) -> None:
     await nursery.start(node.finding.run, node.provided_roots)
     nursery.start_soon(node.keeping.run)
     nursery.start_soon(node.library.designs.run)
+    nursery.start_soon(keep_warm)
     nursery.start_soon(node.thrift.run)
+    nursery.start_soon(node.watching.run)
     nursery.start_soon(node.fleet.energy.run, node.journal, node.announcing.capacity_changed)
     nursery.start_soon(_keep_house, node)
 

@@ -29,6 +29,8 @@ _KEPT_AT_ONCE = 256
 """Records that wait and need only be kept go to the disk in one commit: one by one they would take
 a turn of the whole node each, and a flood of them would hold up all that comes after."""
 
+_STOPPED = "this node is stopping; ask again when it runs"
+
 
 class Hands(Protocol):
     """Those who act on the core's other effects: the post and the machines."""
@@ -91,14 +93,29 @@ class Driver:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
         task_status.started()
-        while True:
-            items = self._with_like(await self._next())
-            due = [effect for item in items for effect in self._due(item)]
-            with trio.CancelScope(shield=True):  # Half an answer is worse than a late stop.
-                error = await self._carry_out(due)
-                for item in items:
-                    item.error = error
-                    item.done.set()
+        items: list[_Item] = []
+        try:
+            while True:
+                items = self._with_like(await self._next())
+                due = [effect for item in items for effect in self._due(item)]
+                with trio.CancelScope(shield=True):  # Half an answer is worse than a late stop.
+                    error = await self._carry_out(due)
+                    for item in items:
+                        item.error = error
+                        item.done.set()
+        finally:
+            self._leave(items)
+
+    def _leave(self, items: list[_Item]) -> None:
+        """Serve nobody any more: who waits for an answer, even shielded, must not wait for ever."""
+        waiting = [*items, *filter(None, [self._ahead])]
+        while self._inbox.statistics().current_buffer_used:
+            waiting.append(self._inbox.receive_nowait())
+        self._inbox.close()
+        for item in waiting:
+            if not item.done.is_set():
+                item.error = ResourceError(_STOPPED)
+                item.done.set()
 
     def judge_public(self, data: bytes) -> Verdict:
         """Judge a gossiped record at once, and keep it later, if it is accepted."""
@@ -106,7 +123,7 @@ class Driver:
         if due:
             try:
                 self._tell.send_nowait(_Item(due=due))
-            except trio.WouldBlock:
+            except (trio.WouldBlock, trio.BrokenResourceError):
                 if isinstance(verdict, Accept):
                     self._peer.admission.forget(verdict.record)
         return verdict
@@ -155,9 +172,14 @@ class Driver:
             self._tell.send_nowait(item)
         except trio.WouldBlock:
             self._journal.tell("inbox_full")
+        except trio.BrokenResourceError:
+            return  # Nobody serves any more.
 
     async def _do(self, item: _Item) -> _Item:
-        await self._tell.send(item)
+        try:
+            await self._tell.send(item)
+        except trio.BrokenResourceError as error:
+            raise ResourceError(_STOPPED) from error
         await item.done.wait()
         if item.error is not None:
             raise item.error

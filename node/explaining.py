@@ -65,7 +65,7 @@ class Explaining:
         """Keep why the machines rank as they do for these (job, pieces), in place of what was
         kept of the same jobs before. Raises `ResourceError` if it cannot be kept."""
         signed = self._buyer.order(OrderId(order.order)).record
-        view = self._library.view.snapshot()
+        view = self._library.view_for(order.patience_ms).snapshot()
         resting: dict[int, list[bytes]] = {}
         records: dict[bytes, bytes] = {}
         notes: dict[str, bytes] = {}

@@ -25,16 +25,14 @@ from commonfab.protocol.records import (
     Proof,
     Receipt,
     Record,
-    Replica,
     Request,
-    Revocation,
     Workshop,
 )
 from commonfab.protocol.replicas import Promises
 from commonfab.protocol.standing import proofs
 from commonfab.protocol.standing.denials import Denials, as_v1, say
 from commonfab.protocol.standing.standing import Standing
-from commonfab.protocol.statements import Vouch
+from commonfab.protocol.statements import Replica, Revocation, Vouch
 from commonfab.protocol.sync.index import Index, key_of
 from commonfab.protocol.sync.subset import ALL, Subset
 from commonfab.scheduler.view import STANDING, CapacityView
@@ -49,6 +47,7 @@ from commonfab.storage.ports import Proof as LetterProof
 
 from .designs.designs import Designs
 from .indexes import Indexes
+from .views import Views
 
 
 class Library:
@@ -76,10 +75,8 @@ class Library:
         self.workshops: dict[NodeId, Workshop] = {}
         self.standing_of: Callable[[NodeId], Standing] = _nobody_said
         """Asked for a workshop that is new to the view; node/standing knows better."""
-        self.view = CapacityView(
-            lambda author: self.standing_of(author).score,
-            lambda author: self.standing_of(author).rank,
-        )
+        self._views = Views(lambda author: self.standing_of(author))
+        self.view = self._views.now
         self.replicas = Promises()
         self.frozen: dict[NodeId, Record] = {}
         """Authors who signed two records for one place, with the proof that counts."""
@@ -239,7 +236,7 @@ class Library:
         await trio.to_thread.run_sync(
             self._store.remove_expired, now, letters, limiter=self._writing
         )
-        self.view.expire(now)
+        self._views.expire(now)
         self.replicas.expire(now)
         gone = [identifier for identifier, until in self._ending.items() if until <= now]
         for identifier in gone:
@@ -348,35 +345,56 @@ class Library:
         workshop = self.workshops.get(node)
         return workshop.name if workshop else ""
 
+    def view_for(self, patience_ms: int) -> CapacityView:
+        """Return the machines with which an order of this patience counts."""
+        return self._views.lasting(self._newest.values()) if patience_ms else self.view
+
+    def take_last_word(self, record: Record) -> None:
+        """Take in a capacity record that is over: nobody is told of it, but in bundles."""
+        if self._may_take_in(record) and self._is_newest(record):
+            self._views.take(record)
+
+    def set_standing(self, author: NodeId, standing: float, tier: int) -> None:
+        """Say how far a workshop is trusted; see `CapacityView.set_standing`."""
+        self._views.set_standing(author, standing, tier)
+
+    def _may_take_in(self, record: Record) -> bool:
+        is_covered = self._is_covered(record.author, record.kind, record.body.seq)
+        return not is_covered and not self.denials.of_record(record)
+
+    def _is_newest(self, record: Record) -> bool:
+        """Tell whether a record is the newest of a kind of which only that counts; it then takes
+        the place of the one before."""
+        key = (record.author, record.kind)
+        known = self._newest.get(key)
+        if known is not None and known.body.seq >= record.body.seq:
+            return False
+        self._newest[key] = record
+        if known is not None:
+            self._pass_on_no_more(known.id)
+        return True
+
     def _take_in(self, record: Record) -> None:
         if record.kind == "proof":
             self._freeze(record)
             return
-        if self._is_covered(record.author, record.kind, record.body.seq):
+        if not self._may_take_in(record):
             return
-        if self.denials.of_record(record):
+        if record.kind in records.LATEST and not self._is_newest(record):
             return
-        if record.kind in records.LATEST:
-            key = (record.author, record.kind)
-            known = self._newest.get(key)
-            if known is not None and known.body.seq >= record.body.seq:
-                return
-            self._newest[key] = record
-            if known is not None:
-                self._pass_on_no_more(known.id)
         self._pass_on_record(record, record.body.until)
         match record.body:
             case Workshop() as workshop:
                 self.workshops[record.author] = workshop
-                self.view.update_workshop(record.author, workshop)
+                self._views.take(record)
             case Replica():
                 self.replicas.take_in(record)
             case Vouch():
                 self.vouches[record.id] = record
             case Revocation(reason=reason):
                 self.revoked[record.author] = reason
-            case Capacity() as capacity:
-                self.view.update_capacity(record.author, capacity)
+            case Capacity():
+                self._views.take(record)
             case _:
                 pass
 
@@ -404,7 +422,7 @@ class Library:
         for kind in records.LATEST:
             self._newest.pop((author, kind), None)
         self.workshops.pop(author, None)
-        self.view.forget(author)
+        self._views.forget(author)
         self.replicas.forget(author)
         self._indexes.forget_areas()
 

@@ -18,7 +18,7 @@ from commonfab.protocol.author import Author
 from commonfab.protocol.envelope import identify
 from commonfab.protocol.errors import ResourceError
 from commonfab.protocol.gossip.areas import heard_at
-from commonfab.protocol.ids import NodeId, RecordId, Timestamp
+from commonfab.protocol.ids import NodeId, OrderId, RecordId, Timestamp
 from commonfab.protocol.lease.buyer import Buyer
 from commonfab.protocol.lease.guardian import Guardian
 from commonfab.protocol.lease.owner import Owner
@@ -31,9 +31,9 @@ from commonfab.protocol.records import (
     Proof,
     Record,
     Request,
-    Revocation,
     Workshop,
 )
+from commonfab.protocol.statements import Revocation
 from commonfab.protocol.sync.subset import ALL
 from commonfab.scheduler.placement import Planner
 from commonfab.scheduler.plans.blending import weights_of
@@ -69,6 +69,8 @@ from .library import Library
 from .machines import inspection
 from .machines.fleet import Fleet
 from .machines.workbench import Workbench
+from .measured.fitting import Fitting
+from .measured.secrets import Secrets, job_name
 from .meeting.meeting import Meeting
 from .meeting.register import Register
 from .network.acquaintance import Acquaintance
@@ -77,11 +79,13 @@ from .network.transport import Transport
 from .ordering import Ordering
 from .post import Post
 from .queueing import Queueing
+from .slicing.slicing import Slicing
 from .standing import restoring
 from .standing.denying import Denying
 from .standing.restoring import Restoring
 from .standing.standings import Standings
 from .syncing import Syncing
+from .watching import Watching
 from .wishes.wishing import Wishing
 
 _DISK_FREE_MIN = 200 << 20
@@ -151,26 +155,33 @@ class Node:
             if isinstance(record.body, Proof):
                 admission.freeze(record)
         self.fleet = Fleet(self.settings, self.library)
+        self.secrets = Secrets(self.home.measured)
+        self.fitting = Fitting(self.library, self.shelf, self.secrets, self.fleet.volume_um)
+        self.fleet.seal_key = self.fitting.key_for
         slots = restore_slots(stored, self.me)
         self.owner = self.fleet.owner = Owner(
             self.author,
             self.fleet,
             stored=slots,
             starts=self.fleet,
-            prefer=Queueing(self.library, self.me).prefer,
+            prefer=Queueing(self.library, self.me, self.settings.queue.rule()).prefer,
             rule=Deciding(self.me, self.settings.trade),
             waiting=restore_waiting(stored, self.me),
         )
         profiles = self.settings.profiles()
         named = partial(weights_of, profiles=profiles)
-        self.planner = Planner(self.library.view, profiles.weights(""), named)
+        view_for = self.library.view_for
+        self.planner = Planner(self.library.view, profiles.weights(""), named, view_for)
         orders = restore_orders(stored, self.me, self.started)
         votes = Votes()
-        self.buyer = Buyer(self.author, self.planner, stored=orders, votes=votes)
+        self.buyer = Buyer(
+            self.author, self.planner, stored=orders, votes=votes, seal=self.secrets.seal
+        )
         guardian = Guardian(self.author, votes, stored=stored, now=self.started)
         self.peer = Peer(self.me, admission, self.owner, self.buyer, guardian)
         for window in self.library.stored({"window"}):
             self.peer.windows.take(window, self.started)
+        self.owner.note_windows(self.library.stored({"window"}, self.me))
 
     def _make_services(self) -> None:
         self.driver = Driver(self.peer, self.library, self, self.journal)
@@ -224,16 +235,25 @@ class Node:
             self.journal,
         )
         self.transport.when_addresses_change(self.announcing.capacity_changed)
+        self.fleet.experience.slicing = Slicing(self.shelf, self.library)
         self.workbench = Workbench(
-            self.fleet, self.owner, self._check, self.driver.handle, self.driver.hint, self.journal
+            self.fleet,
+            self.owner,
+            self._check,
+            self.driver.handle,
+            self.driver.hint,
+            self.journal,
+            self.fitting.fitted,
         )
         self.explaining = Explaining(self.library, self.planner, self.buyer)
+        self.watching = Watching(self.library.view, self.planner, self.buyer, self.driver.hint)
         self.ordering = Ordering(
             self.author,
             self.planner,
             self.driver,
             self.buyer,
             self.settings.trade.grace_s,
+            self.secrets,
         )
         self.standing = Standings(
             self.me,
@@ -321,8 +341,16 @@ class Node:
         reasons = self.keeping.reasons().items()
         return [root for root, why in reasons if MINE in why or PROMISED in why]
 
+    def forget_measures(self) -> None:
+        """Remove what buyers chose of things that are made, or will not be."""
+        states = self.buyer.orders()
+        orders = {OrderId(state.order.order): not state.is_over() for state in states}
+        asked = [(slot.buyer, slot.asked) for slot in self.owner.slots()]
+        self.secrets.forget(orders, [job_name(b, a.order, a.job, a.epoch) for b, a in asked])
+
     async def look_around(self) -> None:
         """Warn of what needs a person, and take back the warnings that are over."""
+        self.forget_measures()
         free = shutil.disk_usage(self.home.path).free
         self._warn_if(free < _DISK_FREE_MIN, "disk_low", f"only {free >> 20} MiB free on the disk")
         for machine, driver in self.fleet.drivers.items():
@@ -386,5 +414,7 @@ class Node:
         self.wishing.learn(record)
         self.carrying.learn(record)
         tell_kept(record, self.me, self.library, self.journal)
+        if record.kind in ("receipt", "release"):
+            self.forget_measures()
         if isinstance(record.body, Workshop):
             self.acquaintance.look_again()

@@ -1,7 +1,7 @@
 """Orders: placed by the person at this node, and called off."""
 
-import secrets
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 
 import trio
 
@@ -16,6 +16,7 @@ from commonfab.scheduler.placement import Planner
 
 from . import clock
 from .driver import Driver
+from .measured.secrets import Secrets
 
 
 class Ordering:
@@ -28,12 +29,14 @@ class Ordering:
         driver: Driver,
         buyer: Buyer,
         grace_s: int,
+        secrets: Secrets,
     ) -> None:
         self._author = author
         self._planner = planner
         self._driver = driver
         self._buyer = buyer
         self._grace_ms = grace_s * SECOND_MS
+        self._secrets = secrets
 
     async def place(
         self,
@@ -46,10 +49,12 @@ class Ordering:
         whole: bool = False,
         guardians: Sequence[NodeId] = (),
         patience_ms: int = 0,
+        chosen: Mapping[str, str] | None = None,
     ) -> OrderId:
         """Split an order into jobs and begin to place them. It is on the disk when this returns.
 
-        `guardians`: two other nodes that go on with it if this one is lost, or none.
+        `guardians`: two other nodes that go on with it if this one is lost, or none. `chosen`: the
+        measures of a design that is made to measure, each as JSON writes it.
 
         Raises `UsageError` if it can never be made, and says why.
         """
@@ -57,8 +62,10 @@ class Ordering:
         now = clock.now()
         check_order(quantity, by, now)
         together = with_guardians(self._author.node, guardians)
-        jobs = self._planner.jobs(design.body, quantity, to, by, now, profile)
-        identifier = secrets.token_bytes(ORDER_ID_BYTES)
+        if chosen and together:
+            raise UsageError("nobody else knows your measures: order this without guardians")
+        jobs = self._planner.jobs(design.body, quantity, to, by, now, profile, patience_ms)
+        identifier = os.urandom(ORDER_ID_BYTES)
         order = Order(
             **self._author.head(f"order/{identifier.hex()}", now),
             order=identifier,
@@ -75,6 +82,8 @@ class Ordering:
             hour_minor=round(self._planner.weights_of(profile).waiting_minor_per_hour),
         )
         record = self._author.sign(order)
+        if chosen:
+            self._secrets.keep_chosen(OrderId(identifier), chosen)
         with trio.CancelScope(shield=True):  # Once it is on the disk, it is also begun.
             await self._driver.keep(record)
             await self._driver.handle(events.Placed(record, design))

@@ -146,6 +146,17 @@ class Admission:
             return Reject("the key of proofs signs nothing else")
         return self._judge_place(record, now)
 
+    def judge_late(self, data: bytes, now: Timestamp) -> Record | None:
+        """Return a capacity record that is over, but was good and new until then, and not so long
+        ago that no order can wait for its author (BUNDLE-13). It is not counted as known."""
+        try:
+            record = self.read(data)
+        except (Malformed, BadSignature):
+            return None
+        until = record.body.until
+        is_late = record.kind == "capacity" and until <= now < until + PATIENCE_MS_MAX
+        return record if is_late and self._why_not(record, Timestamp(until - 1)) is None else None
+
     def knows(self, identifier: RecordId) -> bool:
         """Tell whether a public record is known here."""
         return identifier in self._ids
@@ -185,6 +196,17 @@ class Admission:
         return Accept(record)
 
     def _judge_place(self, record: Record, now: Timestamp) -> Verdict:
+        why_not = self._why_not(record, now)
+        if why_not is not None:
+            return why_not
+        if record.kind in records.PUBLIC:  # A letter may come again: its answer may have been lost.
+            self.note(record)
+        if isinstance(record.body, statements.Revocation):
+            self.revoke(record.author, record.body.since)
+        return Accept(record)
+
+    def _why_not(self, record: Record, now: Timestamp) -> Verdict | None:
+        """Return the verdict on a record that is not to be accepted; None: it is."""
         body = record.body
         is_public = record.kind in records.PUBLIC
         if body.at > now + CLOCKS_APART_MS_MAX:
@@ -195,7 +217,7 @@ class Admission:
         broken = broken_rule(record)
         if broken is not None:
             return Reject(broken)
-        is_revocation = isinstance(body, records.Revocation)
+        is_revocation = isinstance(body, statements.Revocation)
         if not is_revocation and body.at >= self._revoked.get(record.author, body.at + 1):
             return Ignore("its author's key is revoked")
         frozen = self._frozen.get(record.author)
@@ -209,11 +231,7 @@ class Admission:
             return Conflict(record.author, taken, record)
         if record.kind in records.LATEST and body.seq < self.mark(record.author, body.stream):
             return Ignore("stale: a newer one is known")
-        if is_public:  # A letter may come again: its answer may have been lost.
-            self.note(record)
-        if isinstance(body, records.Revocation):
-            self.revoke(record.author, body.since)
-        return Accept(record)
+        return None
 
     def _taken_by(self, place: Place) -> RecordId | None:
         if place.stream in records.LATEST:
@@ -262,7 +280,7 @@ def broken_rule(record: Record) -> str | None:
     ):
         return f"a {record.kind} in the stream {body.stream!r}"
     match body:
-        case records.Design() | records.Revocation() if body.until:
+        case records.Design() | statements.Revocation() if body.until:
             return f"a {record.kind} that expires"
         case records.Capacity():
             if not body.at < body.until <= body.at + CAPACITY_TERM_MS_MAX:
@@ -280,7 +298,7 @@ def broken_rule(record: Record) -> str | None:
             for path in paths:
                 if path is not None and not _is_inside(path):
                     return f"a path that leads out of the design: {path!r}"
-        case records.Replica():
+        case statements.Replica():
             if not body.at < body.until <= body.at + REPLICA_TERM_MS_MAX:
                 return "a promise to keep a tree must end within two years"
             if body.root[:1] != b"\x01":
@@ -303,7 +321,8 @@ def broken_rule(record: Record) -> str | None:
                 return "a window that ends before it starts, or too far off"
             if not 0 < body.length_ms <= body.end - body.start:
                 return "a window that is shorter than its job"
-            if not body.end < body.until <= body.end + WINDOW_KNOWN_MS:
+            told_ms = WINDOW_KNOWN_MS + PATIENCE_MS_MAX
+            if not body.end < body.until <= max(body.at, body.end) + told_ms:
                 return "a window that is told of for too long, or not until its end"
         case records.Request():
             if not body.at < body.until <= body.at + REQUEST_TERM_MS + body.patience_ms:

@@ -92,6 +92,15 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineFound:
+    """A machine is known now that may make a job of an order better than what it has, or at
+    all."""
+
+    order: OrderId
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The person at this node wants nothing more of an order made."""
 
@@ -109,5 +118,6 @@ Event = (
     | Shown
     | Entrusted
     | Decided
+    | MachineFound
     | Cancelled
 )

@@ -10,6 +10,7 @@ from .limits import (
     HALF_BYTES_MAX,
     LENGTH_UM_MAX,
     MASS_MG_MAX,
+    MEASURES_BYTES_MAX,
     PART_SECONDS_MAX,
     PATIENCE_MS_MAX,
     POWER_W_MAX,
@@ -32,6 +33,7 @@ Id = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Order16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Cid = Annotated[bytes, Meta(min_length=4, max_length=80)]
 Sealed = Annotated[bytes, Meta(min_length=1, max_length=HALF_BYTES_MAX)]
+Measures = Annotated[bytes, Meta(min_length=1, max_length=MEASURES_BYTES_MAX)]
 Length = Annotated[int, Meta(ge=0, le=LENGTH_UM_MAX)]
 Size = tuple[Length, Length, Length]
 Seconds = Annotated[int, Meta(ge=0, le=PART_SECONDS_MAX)]

@@ -85,7 +85,11 @@ POWER_W_MAX = 1_000_000
 """Of one machine."""
 SPEED_PERMILLE_MAX = 100_000
 """A hundred times as fast as an ordinary machine: more is a claim and no machine."""
+MEASURES_BYTES_MAX = 4 * KIB
+"""What a buyer chose of one part, sealed: of spectacles, 1.1 KiB."""
 PARTS_PER_DESIGN_MAX = 200
+FINGERPRINT_BYTES_MAX = 96
+"""Of a part's form."""
 ORIGINS_PER_DESIGN_MAX = 16
 """Designs that one design says it was made from."""
 TAGS_PER_DESIGN_MAX = 32

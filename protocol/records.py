@@ -30,6 +30,7 @@ from .fields import (
     Hours,
     Id,
     Mass,
+    Measures,
     Name,
     Node,
     Order16,
@@ -48,6 +49,7 @@ from .fields import (
 from .hours import HOURS_PER_DAY
 from .ids import NodeId, RecordId
 from .limits import (
+    FINGERPRINT_BYTES_MAX,
     GRACE_MS_MAX,
     GRACE_MS_MIN,
     JOBS_PER_ORDER_MAX,
@@ -60,7 +62,7 @@ from .limits import (
     TAGS_PER_DESIGN_MAX,
     WINDOWS_OVER_MAX,
 )
-from .statements import Denylist, Vouch
+from .statements import Denylist, Replica, Revocation, Vouch
 
 
 class Place(Value, frozen=True, kw_only=True):
@@ -96,6 +98,11 @@ class Part(Value, frozen=True, kw_only=True):
     """What its material must be heated to; 0: not said."""
     licence: Annotated[str, Meta(max_length=120)] = ""
     """SPDX expression, for those who see the part without its design; empty: not said."""
+    fingerprint: Annotated[bytes, Meta(max_length=FINGERPRINT_BYTES_MAX)] = b""
+    """Of its form, the same however it is turned, scaled or meshed; empty: not known."""
+    scad: Annotated[str, Meta(max_length=255)] = ""
+    """An OpenSCAD file below the root, from which it is made to each buyer's measure: the file and
+    the facts are those of an example. Empty: as in the file."""
 
 
 class Origin(Value, frozen=True, kw_only=True):
@@ -121,6 +128,8 @@ class Design(Body, frozen=True, kw_only=True):
     manifest: Path | None = None
     """None: there is none, and what is said here is inferred from the files."""
     picture: Path | None = None
+    parameters: Path | None = None
+    """A JSON Schema below the root: what a buyer chooses (specs/measures.md)."""
     parts: Annotated[tuple[Part, ...], Meta(min_length=1, max_length=PARTS_PER_DESIGN_MAX)]
     size_bytes: Count
     language: Annotated[str, Meta(max_length=35)] = ""
@@ -148,6 +157,10 @@ class Stock(Value, frozen=True, kw_only=True):
     material: Name
     mass_mg: Mass
     price_minor_per_kg: Price
+    lot: Annotated[str, Meta(max_length=40)] = ""
+    """Of its maker, by which it can be traced; empty: not said."""
+    recycled_permille: Annotated[int, Meta(ge=0, le=1000)] = 0
+    """How much of it was something else before; 0: not said."""
 
 
 class Machine(Value, frozen=True, kw_only=True):
@@ -167,7 +180,7 @@ class Machine(Value, frozen=True, kw_only=True):
     price_minor_per_hour: Price
     power_w: Power
     free_at: Count
-    """When its queue ends."""
+    """When its queue will probably end."""
     takes_jobs: bool = True
     nozzle_um: Fine = 0
     """Diameter of the nozzle, or other tool, that is mounted; 0: not said."""
@@ -189,7 +202,7 @@ class Capacity(Body, frozen=True, kw_only=True):
     """All machines of one workshop. Short-lived; the newest replaces the others."""
 
     currency: Currency
-    grid_g_per_kwh: Count
+    grid_g_per_kwh: Grams
     """Grams of CO2e for a kilowatt-hour used here, on average of the day."""
     intensity: Annotated[tuple[Grams, ...], Meta(max_length=HOURS_PER_DAY)] = ()
     """The same for each hour of the day, from 00:00 UTC on, as it comes next; 24 of them, or none:
@@ -197,25 +210,6 @@ class Capacity(Body, frozen=True, kw_only=True):
     basis: Basis = ""
     """What these numbers rest on; empty: not said."""
     machines: Annotated[tuple[Machine, ...], Meta(max_length=MACHINES_PER_WORKSHOP_MAX)]
-
-
-class Revocation(Body, frozen=True, kw_only=True):
-    """The author's own key is not to be trusted from `since` on."""
-
-    since: Count
-    reason: Text
-
-
-class Replica(Body, frozen=True, kw_only=True):
-    """The author promises to keep a tree of blocks until `until`, and to prove it when asked.
-    The stream is made from the root (specs/keeping.md); the newest in it counts."""
-
-    root: Cid
-    """As version 1, so that it is one root to all."""
-    size_bytes: Count
-    """About how much it is."""
-    withdrawn: bool = False
-    """The promise is taken back; `until` is that of the promise."""
 
 
 class Proof(Body, frozen=True, kw_only=True):
@@ -272,7 +266,7 @@ class Order(Body, frozen=True, kw_only=True):
     jobs: Annotated[tuple[Job, ...], Meta(min_length=1, max_length=JOBS_PER_ORDER_MAX)]
     grace_ms: Annotated[int, Meta(ge=GRACE_MS_MIN, le=GRACE_MS_MAX)]
     cancelled: bool = False
-    profile: Annotated[str, Meta(max_length=40)] = ""
+    profile: Annotated[str, Meta(max_length=120)] = ""
     """What counts how much when its machines are chosen; empty: as the node is set."""
     whole: bool = False
     """Nothing of it is taken before each of its jobs has an offer."""
@@ -310,6 +304,8 @@ class Request(Letter, frozen=True, kw_only=True):
     hour_minor: Count = 0
     """What an hour's wait costs the buyer: which of its machines the owner offers; 0: the one
     that ends first."""
+    instead: Id | None = None
+    """The lease that the job has, and would leave for a better one; none: not said."""
 
 
 class Offer(Letter, frozen=True, kw_only=True):
@@ -332,6 +328,8 @@ class Offer(Letter, frozen=True, kw_only=True):
     co2e_mg: Count
     basis: Basis = ""
     """What the CO2e rests on; empty: not said."""
+    seal_key: Id | None = None
+    """For a part that is made to measure: a key that is used once, to seal the measures to."""
 
 
 class Refusal(Letter, frozen=True, kw_only=True):
@@ -345,6 +343,8 @@ class Acceptance(Letter, frozen=True, kw_only=True):
     """The buyer takes an offer."""
 
     offer: Id
+    measures: Measures | None = None
+    """What was chosen of a part that is made to measure, sealed to the offer's key."""
 
 
 class Lease(Letter, frozen=True, kw_only=True):
@@ -402,6 +402,8 @@ class Release(Letter, frozen=True, kw_only=True):
 
     about: Id
     reason: Text
+    if_gain: bool = False
+    """It gives up nothing yet: the owner is asked to, if it gains by it."""
 
 
 class Receipt(Letter, frozen=True, kw_only=True):

@@ -17,7 +17,8 @@ from msgspec import Struct, structs
 from .errors import Malformed
 from .ids import NodeId
 from .limits import BLOCK_BYTES_MAX, CID_BYTES_MAX, DAY_MS, HOUR_MS, MINUTE_MS
-from .records import Record, Replica
+from .records import Record
+from .statements import Replica
 
 PROTOCOL = "/commonfab/replica/1"
 RANGE_BYTES_MAX = 1024

@@ -1,11 +1,11 @@
-"""The kinds of records in which nodes say what they think of each other."""
+"""The kinds of records in which nodes say what they think of each other, and what they promise."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from .body import Body, Value
-from .fields import Node
+from .fields import Cid, Count, Node, Text
 from .limits import DENIALS_MAX
 
 
@@ -33,3 +33,22 @@ class Denylist(Body, frozen=True, kw_only=True):
     """What the author denies. Nobody is held to it who has not subscribed to it."""
 
     entries: Annotated[tuple[Denial, ...], Meta(max_length=DENIALS_MAX)]
+
+
+class Revocation(Body, frozen=True, kw_only=True):
+    """The author's own key is not to be trusted from `since` on."""
+
+    since: Count
+    reason: Text
+
+
+class Replica(Body, frozen=True, kw_only=True):
+    """The author promises to keep a tree of blocks until `until`, and to prove it when asked.
+    The stream is made from the root (specs/keeping.md); the newest in it counts."""
+
+    root: Cid
+    """As version 1, so that it is one root to all."""
+    size_bytes: Count
+    """About how much it is."""
+    withdrawn: bool = False
+    """The promise is taken back; `until` is that of the promise."""

@@ -4,20 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import structs
 
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
-from commonfab.protocol.lease.windows import overlap
-from commonfab.protocol.records import Offer, Place
+from commonfab.protocol.lease.windows import length_of, overlap, planned_end
+from commonfab.protocol.records import Offer, Order, Place
 
 from .assignment import assign
 from .columns import Floats
-from .factors import HANDLING_MS, ROAD_G_PER_TKM, ROAD_MS_PER_KM
+from .factors import HANDLING_MS, ROAD_G_PER_TKM, ROAD_MS_PER_KM, WINDOW_MS_PER_S
 from .formulas import MG_PER_KG, MS_PER_HOUR, road_km
 from .places import NOWHERE, distance_m, unit_vector
 from .view import STANDING, Snapshot
 from .weights import Weights
 
 MWH_PER_KWH = 1_000_000.0
+GAIN_SHARE = 0.1
+"""Of what a job costs: for less it does not leave the machine that it has."""
 
 Offered = tuple[NodeId, RecordId, Offer]
 
@@ -60,6 +63,33 @@ def choices(
         Choice(job, owner, identifier, offer, cost)
         for (owner, identifier, offer), cost in zip(valid, minor.tolist(), strict=True)
     ]
+
+
+def better(
+    view: Snapshot,
+    mass_mg: int,
+    order: Order,
+    has: Offered,
+    offers: Sequence[Offered],
+    now: Timestamp,
+    weights: Weights,
+) -> RecordId | None:
+    """Return the offer that is worth leaving for what a job has: it costs less by `GAIN_SHARE`
+    of that, all counted. Of several the cheapest; None: there is none (SCHED-30)."""
+    open_until = structs.replace(has[2], held_until=now + 1)
+    asked = 0, mass_mg, order.place, order.by
+    present = choices(view, *asked, [(has[0], has[1], open_until)], now, weights)
+    found = min(choices(view, *asked, offers, now, weights), key=Choice.rank, default=None)
+    if found is None or not present:
+        return None
+    return found.id if found.minor <= present[0].minor * (1.0 - GAIN_SHARE) else None
+
+
+def likely_end(offer: Offer) -> int:
+    """Return when the job of an offer will probably be made, in ms since 1970: as it is planned,
+    without the margin of its length (SCHED-31)."""
+    length_ms = length_of(offer)
+    return planned_end(offer) - length_ms + round(length_ms * 1000.0 / WINDOW_MS_PER_S.value)
 
 
 def pick(choices: Sequence[Choice]) -> dict[int, RecordId]:
@@ -128,7 +158,7 @@ def _cost(
     to = [np.full(len(offers), part) for part in unit_vector(place)]
     measured = distance_m((x, y, z), (to[0], to[1], to[2]))
     km = road_km(np.where(placed, measured, weights.unknown_place_km * 1000.0))
-    end = np.array([offer.end for _, _, offer in offers], np.float64)
+    end = np.array([likely_end(offer) for _, _, offer in offers], np.float64)
     price = np.array([offer.price_minor for _, _, offer in offers], np.float64)
     energy_kwh = np.array([o.energy_mwh for _, _, o in offers], np.float64) / MWH_PER_KWH
     machine_g = np.array([offer.co2e_mg for _, _, offer in offers], np.float64) / 1000.0

@@ -140,8 +140,11 @@ class OpenJobs:
         for job, rows, costs in zip(jobs, found.rows.tolist(), found.cost.tolist(), strict=True):
             for _, _, row in self._lists[job]:
                 self._listing[row].discard(job)
-            keys: list[int] = view.machines.key[rows].tolist()
-            listed = [e for e in zip(costs, keys, rows, strict=True) if e[2] >= 0]
+            listed = [
+                (cost, int(view.machines.key[row]), row)
+                for cost, row in zip(costs, rows, strict=True)
+                if row >= 0
+            ]
             is_full = len(listed) == len(rows)
             self._set_edge(job, listed.pop() if is_full else _END)
             self._lists[job] = listed

@@ -16,7 +16,7 @@ from commonfab.protocol.records import Design, Job, Order, Part, Place
 
 from .batches.batch import spread
 from .kernel import Top, top
-from .offers import Choice, Offered, choices, pick
+from .offers import Choice, Offered, better, choices, pick
 from .problem import Problem, Want, problem_of
 from .splitting import pieces_of, split
 from .view import CapacityView, Snapshot
@@ -40,9 +40,13 @@ class Planner:
         view: CapacityView,
         weights: Weights | None = None,
         named: Callable[[str], Weights] | None = None,
+        view_for: Callable[[int], CapacityView] | None = None,
     ) -> None:
-        """`named` finds the weights of an order's profile; the others are for those without."""
+        """`named` finds the weights of an order's profile; the others are for those without.
+        `view_for` returns the view for an order's patience, in ms, if not all have the same
+        (BUNDLE-14)."""
         self._view = view
+        self._view_for = view_for
         self._weights = weights or Weights()
         self._named = named
 
@@ -64,15 +68,16 @@ class Planner:
         by: int,
         now: Timestamp,
         profile: str = "",
+        patience_ms: int = 0,
     ) -> tuple[Job, ...]:
         """Return the jobs of an order for so many designs, part by part.
 
         Raises `UsageError` for a quantity that no order can hold.
         """
-        view, weights = self._view.snapshot(), self.weights_of(profile)
+        weights = self.weights_of(profile)
         jobs_max = JOBS_PER_ORDER_MAX // len(design.parts)
         jobs: list[Job] = []
-        tiers = list(view.tiers())
+        tiers = self._tiers(patience_ms)
         for part in design.parts:
             pieces = pieces_of(part, quantity)
             among = lowest_tier(tiers, Want(part, 1, place, by), now, weights)
@@ -93,11 +98,12 @@ class Planner:
 
         The first is the owner of the machine that the job gets when the batch is spread
         over all machines; the others have the next best machines (SCHED-14). A stranger is
-        asked only for a job that nobody known can do (SCHED-16), and one who would be late
-        only for a job that nobody can have ready in time.
+        asked only for a job that nobody known can do (SCHED-16), one whose word is over only
+        for a job that nobody else can do (BUNDLE-14), and one who would be late only for a job
+        that nobody can have ready in time.
         """
         weights = self.weights_of(order.profile)
-        views = list(self._view.snapshot().without(sorted(avoid)).tiers())
+        views = self._tiers(order.patience_ms, avoid)
         tries = [(view, order, weights) for view in views]
         if order.by:
             tries += [(view, *_without_date(order, weights)) for view in views]
@@ -120,12 +126,26 @@ class Planner:
         now: Timestamp,
     ) -> dict[int, RecordId]:
         """Return for each job the offer to take; a job without a good one is left out."""
-        view, weights = self._view.snapshot(), self.weights_of(order.profile)
+        view, weights = self._seen(order.patience_ms), self.weights_of(order.profile)
         considered: list[Choice] = []
         for job, offered in sorted(offers.items()):
             mass_mg = _part(order, design, job).mass_mg * order.jobs[job].pieces
             considered += choices(view, job, mass_mg, order.place, order.by, offered, now, weights)
         return pick(considered)
+
+    def better(
+        self,
+        order: Order,
+        design: Design,
+        job: int,
+        has: Offered,
+        offers: list[Offered],
+        now: Timestamp,
+    ) -> RecordId | None:
+        """Return the offer that is worth leaving for what a job has; None: none is."""
+        view, weights = self._seen(order.patience_ms), self.weights_of(order.profile)
+        mass_mg = _part(order, design, job).mass_mg * order.jobs[job].pieces
+        return better(view, mass_mg, order, has, offers, now, weights)
 
     def explain(
         self,
@@ -135,13 +155,23 @@ class Planner:
         now: Timestamp,
     ) -> list[Explanation]:
         """Return for each (job, pieces) what speaks for and against each machine now."""
-        view, weights = self._view.snapshot(), self.weights_of(order.profile)
+        view, weights = self._seen(order.patience_ms), self.weights_of(order.profile)
         wants = [_want(order, design, job, pieces) for job, pieces in jobs]
         said = {want: explain(view, want, now, weights) for want in dict.fromkeys(wants)}
         return [
             msgspec.structs.replace(said[want], job=job)
             for (job, _), want in zip(jobs, wants, strict=True)
         ]
+
+    def _seen(self, patience_ms: int) -> Snapshot:
+        """Return all machines with which an order of this patience counts."""
+        view = self._view_for(patience_ms) if self._view_for else self._view
+        return view.snapshot()
+
+    def _tiers(self, patience_ms: int, avoid: frozenset[NodeId] = frozenset()) -> list[Snapshot]:
+        """Return the views in which machines are sought, one after the other."""
+        views = [self._seen(0), *([self._seen(patience_ms)] if patience_ms else [])]
+        return [tier for view in views for tier in view.without(sorted(avoid)).tiers()]
 
 
 def _without_date(order: Order, weights: Weights) -> tuple[Order, Weights]:

@@ -19,6 +19,7 @@ from . import reasons
 from .factors import WINDOW_MARGIN_MS, WINDOW_MS_PER_S
 from .licences import allows
 from .stock import stock_of
+from .terms import NO_TERMS, Terms
 
 REASON_CHARS_MAX = 1_000
 """Half of what a refusal may hold."""
@@ -30,11 +31,17 @@ _SAYABLE = 2**53
 class Quoter:
     """Knows the machines of this node's own workshop, as its newest capacity record says."""
 
-    def __init__(self, capacity: Capacity, knows: Callable[[NodeId], bool] | None = None) -> None:
+    def __init__(
+        self,
+        capacity: Capacity,
+        knows: Callable[[NodeId], bool] | None = None,
+        terms: Callable[[Machine, Request], Terms] | None = None,
+    ) -> None:
         """`knows` tells whose jobs are taken where a machine makes for known nodes only; without
-        it, all are known."""
+        it, all are known. `terms` tells what the owner alone knows of a job."""
         self._capacity = capacity
         self._knows = knows
+        self._terms = terms
 
     def quote(self, request: Request, now: Timestamp, buyer: NodeId) -> list[Quote] | str:
         """Return a quote for each machine that fits, or one sentence: why none does.
@@ -59,9 +66,10 @@ class Quoter:
         refusal = _unable(machine, part, pieces) or self._unwilling(machine, part, buyer)
         if refusal:
             return refusal
-        seconds = machine.setup_seconds + Fraction(
-            pieces * part.seconds * 1000, machine.speed_permille
-        )
+        terms = self._terms(machine, request) if self._terms else NO_TERMS
+        ordinary = Fraction(pieces * part.seconds * 1000, machine.speed_permille)
+        made_in = ordinary if terms.seconds is None else terms.seconds
+        seconds = machine.setup_seconds + made_in
         duration_ms = ceil(seconds * round(WINDOW_MS_PER_S.value) + round(WINDOW_MARGIN_MS.value))
         # The queue may have a gap, or be shorter than this record says, so only a machine
         # that could not even if it were free is ruled out.
@@ -71,15 +79,16 @@ class Quoter:
         if duration_ms > longest_ms:
             return reasons.hours(longest_ms, duration_ms)
 
-        mass_mg = pieces * part.mass_mg
+        mass_mg = pieces * part.mass_mg if terms.mass_mg is None else terms.mass_mg
         _, price_per_kg = stock_of(machine)[part.material]
         energy_wh = machine.power_w * seconds / 3600
         quote = Quote(
             machine=machine.id,
             duration_ms=duration_ms,
-            price_minor=ceil(
+            price_minor=terms.tariff.price_minor(
                 seconds * machine.price_minor_per_hour / 3600
-                + Fraction(mass_mg * price_per_kg, 1_000_000)
+                + Fraction(mass_mg * price_per_kg, 1_000_000),
+                pieces,
             ),
             currency=self._capacity.currency,
             machine_seconds=ceil(seconds),

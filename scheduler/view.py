@@ -67,6 +67,8 @@ class Snapshot:
     index: Index
     """Of all live machines of the view, also those that this snapshot leaves out."""
     reader: Reader
+    live: Flags
+    """Of the view's rows, those in use, also of machines that this snapshot leaves out."""
     is_whole: bool = True
     """False: some of the view's machines are left out."""
 
@@ -156,8 +158,9 @@ class CapacityView:
         if reader is None:
             reader = Reader()
             self._reader = ref(reader)
+        machines = self._machines.first(len(self._ids))
         return Snapshot(
-            self._machines.first(len(self._ids)),
+            machines,
             self._stocks.first(self._stocks_used),
             self._authors,
             self._ids,
@@ -169,6 +172,7 @@ class CapacityView:
             self._timetables,
             self._index,
             reader,
+            machines.live,
         )
 
     def update_workshop(self, author: NodeId, workshop: Workshop) -> None:

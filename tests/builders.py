@@ -40,13 +40,12 @@ from commonfab.protocol.records import (
     Refusal,
     Release,
     Request,
-    Revocation,
     Stock,
     Window,
     Workshop,
     sign,
 )
-from commonfab.protocol.statements import Denial, Denylist, Vouch
+from commonfab.protocol.statements import Denial, Denylist, Revocation, Vouch
 from tests.protocol.signers import ALICE, BOB, CAROL
 
 NOON = Timestamp(1_795_000_000_000)
@@ -274,7 +273,7 @@ def a_lease(
         "epoch": asked.epoch,
         "machine": offered.machine,
         "start": offered.start,
-        "start_by": start_by(offered, asked.grace_ms),
+        "start_by": start_by(offered, asked.grace_ms, asked.patience_ms),
         "end": offered.end,
         "length_ms": offered.length_ms,
         "window": a_window(offer, acceptance, by, **place).data,

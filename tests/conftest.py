@@ -9,6 +9,10 @@ from collections.abc import Generator
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 NOT_TO_BE_HAD = ("this machine ", "no real manifests", "no real fab labs")
 """How reasons begin that CI can do nothing about: a kernel that forbids, data of others."""

@@ -20,6 +20,8 @@ from commonfab.protocol.sync.subset import ALL
 from commonfab.storage.cid import CID
 
 from .. import clock
+from ..answers.alike import AlikeParts
+from ..answers.licences import Attribution
 from ..answers.node import (
     Connected,
     Found,
@@ -32,19 +34,24 @@ from ..answers.node import (
     ShownDesign,
     Status,
 )
+from ..answers.quotes import QuoteWanted
 from ..control.server import Handler, Progress
 from ..designs import publishing
 from ..home import config
+from ..licences import sheet
 from ..node import Node
-from . import browsing, views
+from . import browsing, likeness, views
 from . import bundles as bundles_api
 from . import finding as finding_answers
 from . import ipfs as ipfs_api
 from . import keeping as keeping_api
 from . import meeting as meeting_api
+from . import okw as okw_api
 from . import orders as orders_api
+from . import quoting as quoting_api
 from . import requests as requests_api
 from . import standing as standing_api
+from . import surplus as surplus_api
 from . import wishes as wishes_api
 
 
@@ -89,6 +96,7 @@ class Api:
         wishes = wishes_api.WishesApi(self._node)
         meeting = meeting_api.MeetingApi(self._node)
         orders = orders_api.OrdersApi(self._node, self._find_design)
+        quoting = quoting_api.QuotingApi(self._node, self._find_design, self._fetch)
         requests = requests_api.RequestsApi(self._node)
         return {
             "keep": _typed(keeping_api.Keep, keeping.keep),
@@ -117,7 +125,9 @@ class Api:
             "status": _typed(_Nothing, self.status),
             "publish": _typed(_Publish, self.publish),
             "designs": _typed(browsing.Search, self.designs),
+            "alike": _typed(likeness.Alike, self.alike),
             "show": _typed(_Which, self.show),
+            "attribution": _typed(_Which, self.attribution),
             "pictures": _typed(_Which, self.pictures),
             "find": _typed(_Which, self.find),
             "get": _typed(_Get, self.get),
@@ -129,11 +139,15 @@ class Api:
             "wish.remove": _typed(wishes_api.Remove, wishes.remove),
             "wishes": _typed(wishes_api.Nothing, wishes.wishes),
             "plan": _typed(orders_api.Wanted, orders.plan),
+            "quote": _typed(QuoteWanted, quoting.quote),
+            "measures": _typed(orders_api.Choosable, orders.measures),
             "order": _typed(orders_api.Ordered, orders.order),
             "orders": _typed(orders_api.Which, orders.orders),
             "cancel": _typed(orders_api.Which, orders.cancel),
             "requests": _typed(requests_api.Nothing, requests.requests),
             "decide": _typed(requests_api.Decide, requests.decide),
+            "surplus": _typed(surplus_api.Nothing, surplus_api.SurplusApi(self._node).surplus),
+            "okw": _typed(okw_api.Nothing, okw_api.OkwApi(self._node).facilities),
             "explain": _typed(orders_api.Which, orders.explain),
             "explain.grounds": _typed(orders_api.Which, orders.grounds),
             "peers": _typed(meeting_api.Nothing, meeting.peers),
@@ -227,8 +241,15 @@ class Api:
     async def designs(self, params: browsing.Search, _progress: Progress) -> FoundDesigns:
         return await browsing.search(self._node, params)
 
+    async def alike(self, params: likeness.Alike, _progress: Progress) -> AlikeParts:
+        return await likeness.find(self._node, params)
+
     async def show(self, params: _Which, _progress: Progress) -> ShownDesign:
         return await browsing.show(self._node, await self._find_design(params.design))
+
+    async def attribution(self, params: _Which, _progress: Progress) -> Attribution:
+        record = await self._find_design(params.design)
+        return sheet.attribution(record, self._node.library.designs.get)
 
     async def pictures(self, params: _Which, progress: Progress) -> list[Picture]:
         record = await self._find_design(params.design)

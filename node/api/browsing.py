@@ -13,6 +13,7 @@ from commonfab.protocol.errors import CommonfabError, ResourceError
 from commonfab.protocol.ids import NodeId, RecordId
 from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.records import Design, Record
+from commonfab.scheduler.vocabulary import materials, processes
 from commonfab.storage.catalogue.query import FACETS, Box, Found, Query, Sort, fold
 from commonfab.storage.cid import CID
 
@@ -25,7 +26,7 @@ from ..answers.node import (
     ShownDesign,
     VersionLine,
 )
-from ..designs.okh import is_mesh
+from ..manifests.okh import is_mesh
 from ..meshes import measuring
 from ..node import Node
 from . import views
@@ -60,8 +61,8 @@ class Search(Struct, forbid_unknown_fields=True):
 async def search(node: Node, asked: Search) -> FoundDesigns:
     query = Query(
         words=asked.query,
-        process=tuple(asked.process),
-        material=tuple(asked.material),
+        process=tuple(each for word in asked.process for each in processes.with_kinds(word)),
+        material=tuple(map(materials.id_of, asked.material)),
         licence=tuple(asked.licence),
         language=tuple(asked.language),
         authors=_authors(node, asked.by) if asked.by else None,

@@ -89,10 +89,8 @@ class BundlesApi:
         files = await trio.to_thread.run_sync(_files, folder)
         opened: list[OpenedBundle] = []
         passed_over: list[PassedOver] = []
-        receipts: list[ReceiptLine] = []
         for path in files:
             if path.suffix == RECEIPT_SUFFIX:
-                receipts += self._receipt(path)
                 continue
             try:
                 why = await trio.to_thread.run_sync(self._why_not, path)
@@ -105,6 +103,10 @@ class BundlesApi:
                 why = str(error)
             if why:
                 passed_over.append(PassedOver(file=str(path), why=why))
+        # Who signed one may be known only by what was opened.
+        receipts = [
+            line for path in files if path.suffix == RECEIPT_SUFFIX for line in self._receipt(path)
+        ]
         return OpenedFolder(
             folder=str(folder), opened=opened, passed_over=passed_over, receipts=receipts
         )

@@ -202,10 +202,8 @@ def _state(invited: register.Invited, now: Timestamp) -> str:
     match invited.state:
         case pairing.Used():
             return "used"
-        case pairing.Ended("revoked"):
-            return "revoked"
         case pairing.Ended():
-            return "ended"
+            return "revoked"
         case _:
             return "open" if now < invited.until else "expired"
 

@@ -9,7 +9,14 @@ from msgspec import Meta, Struct, structs
 
 from commonfab.protocol.errors import UsageError
 from commonfab.protocol.ids import OrderId, Timestamp
-from commonfab.protocol.limits import GUARDIANS_MAX, PATIENCE_MS_MAX, SECOND_MS
+from commonfab.protocol.limits import (
+    DAY_MS,
+    GUARDIANS_MAX,
+    LEASE_TERM_MS_MAX,
+    PATIENCE_MS_MAX,
+    SECOND_MS,
+)
+from commonfab.protocol.measures import MEASURES_MAX
 from commonfab.protocol.records import Design, Place, Record
 from commonfab.scheduler.plans.blending import weights_of
 from commonfab.scheduler.plans.choosing import choose
@@ -19,8 +26,10 @@ from commonfab.scheduler.why.grounds import Grounds
 from commonfab.scheduler.why.impossible import obstacle, sentence
 
 from .. import clock
+from ..answers.measures import Measure
 from ..answers.node import Explained, OrderLine
 from ..control.server import Progress
+from ..measured import choosing
 from ..node import Node
 from ..ordering import check_order
 from . import views
@@ -51,10 +60,16 @@ class Ordered(Wanted, forbid_unknown_fields=True):
     guardians: Annotated[tuple[str, ...], Meta(max_length=GUARDIANS_MAX)] = ()
     """Workshops' names or peer ids."""
     patience_s: Annotated[int, Meta(ge=0, le=PATIENCE_MS_MAX // SECOND_MS)] = 0
+    chosen: Annotated[dict[str, str], Meta(max_length=MEASURES_MAX)] = {}
+    """Of a design that is made to measure, as a person typed it."""
 
 
 class Which(Struct, forbid_unknown_fields=True):
     order: str = ""
+
+
+class Choosable(Struct, forbid_unknown_fields=True):
+    design: str
 
 
 class OrdersApi:
@@ -76,7 +91,14 @@ class OrdersApi:
         if not len(view.rows()):
             raise UsageError("no machine is known here; add one, or meet others: commonfab pair")
         names = [params.profile] if params.profile else None
-        return await trio.to_thread.run_sync(partial(choose, errand, view, now, profiles, names))
+        ways = await trio.to_thread.run_sync(partial(choose, errand, view, now, profiles, names))
+        if not ways.ways:
+            raise UsageError(
+                f"no way to have {params.quantity} x {design.name} made: each part fits some"
+                " machine known here, but all of it together has no place on them in the"
+                f" {LEASE_TERM_MS_MAX // DAY_MS} days for which anybody promises; ask for fewer"
+            )
+        return ways
 
     async def order(self, params: Ordered, _progress: Progress) -> OrderLine:
         node, now = self._node, clock.now()
@@ -84,7 +106,12 @@ class OrdersApi:
         record = await self._find_design(params.design)
         node.denying.check(record)
         weights_of(params.profile, node.settings.profiles())
-        design = _design(record) if params.wait else self._possible(record, params, now)
+        patience_ms = params.patience_s * SECOND_MS
+        design = (
+            _design(record) if params.wait else self._possible(record, params, now, patience_ms)
+        )
+        peers = node.holders(record)
+        chosen = await choosing.choose(node.shelf, design, peers, params.chosen)
         order = await node.ordering.place(
             record,
             params.quantity,
@@ -93,9 +120,26 @@ class OrdersApi:
             profile=params.profile,
             whole=len(design.parts) > 1 and not params.wait,
             guardians=[find_peer(node, name) for name in params.guardians],
-            patience_ms=params.patience_s * SECOND_MS,
+            patience_ms=patience_ms,
+            chosen=chosen,
         )
         return self._order_line(order)
+
+    async def measures(self, params: Choosable, _progress: Progress) -> list[Measure]:
+        """Return what may be chosen of a design."""
+        node, record = self._node, await self._find_design(params.design)
+        node.denying.check(record)
+        found = await choosing.parameters_of(node.shelf, _design(record), node.holders(record))
+        return [
+            Measure(
+                name=name,
+                title=each.title or name,
+                about=each.description,
+                limits=each.limits(),
+                example=str(each.default),
+            )
+            for name, each in found.all.items()
+        ]
 
     async def orders(self, params: Which, _progress: Progress) -> list[OrderLine]:
         if params.order:
@@ -116,16 +160,19 @@ class OrdersApi:
         state = self._node.buyer.order(self._find(params.order))
         return self._node.explaining.grounds(state.order)
 
-    def _possible(self, record: Record, params: Wanted, now: Timestamp) -> Design:
+    def _possible(
+        self, record: Record, params: Wanted, now: Timestamp, patience_ms: int = 0
+    ) -> Design:
         """Return the design. Raises `UsageError` if those who are known cannot make a part of it,
         or not so many."""
         node, design = self._node, _design(record)
         weights = weights_of(params.profile, node.settings.profiles())
-        view = node.library.view.snapshot()
+        view = node.library.view_for(patience_ms).snapshot()
         place = params.place()
         why = obstacle(view, design, params.quantity, place, params.by, now, weights)
         if why:
-            raise UsageError(f"{why}. To order it all the same: commonfab order --wait")
+            by_stick = "" if patience_ms else "; to ask by stick: --patience 3"
+            raise UsageError(f"{why}. To order it all the same: commonfab order --wait{by_stick}")
         return design
 
     def _order_line(self, order: OrderId) -> OrderLine:

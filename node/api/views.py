@@ -118,7 +118,9 @@ def machine_now(
 
 
 def _stock_text(stock: Stock) -> str:
-    return f"{stock.material} {stock.mass_mg // 1000} g"
+    lot = f", lot {stock.lot}" if stock.lot else ""
+    recycled = f", {stock.recycled_permille / 10:g} % recycled" if stock.recycled_permille else ""
+    return f"{stock.material} {stock.mass_mg // 1000} g{lot}{recycled}"
 
 
 def order_line(state: OrderState, library: Library) -> OrderLine:

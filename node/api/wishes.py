@@ -9,6 +9,7 @@ from commonfab.protocol.encoding import plain_text
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.records import Design
+from commonfab.scheduler.vocabulary import processes
 from commonfab.storage.cid import CID
 
 from ..answers.wishes import WishedDesign, WishLine
@@ -62,7 +63,7 @@ class WishesApi:
             tag=plain_text(params.tag)[:40] or None,
             area=area,
             licence=_name(params.licence),
-            process=_name(params.process),
+            process=_name(processes.id_of(params.process)),
             words=_name(params.words),
             budget_bytes=params.budget_bytes,
         )

@@ -264,6 +264,10 @@ class _Plan:
         for kind in sorted(PUBLIC, key=_kind_rank):
             if kind in _KINDS_LAST and first and not self._spare_bytes:
                 self._spare_bytes = self.room_bytes // 2
+            if kind == "capacity":
+                for word in carrying.last_words():
+                    if word.id not in state.known:
+                        self._take(word, self.records)
             newest = reversed(library.stored_ids([kind]))
             wished = [record.id for record in first] if kind == "design" else []
             for number, each in enumerate(dict.fromkeys([*wished, *newest])):

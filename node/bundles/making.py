@@ -14,7 +14,8 @@ import trio
 
 from commonfab.protocol.carrying.notes import KNOWN_BLOCKS_MAX
 from commonfab.protocol.errors import ResourceError, UsageError
-from commonfab.protocol.records import Design, Record, Revocation
+from commonfab.protocol.records import Design, Record
+from commonfab.protocol.statements import Revocation
 from commonfab.storage.car import car
 from commonfab.storage.car.bundle import (
     DESIGNS_MAX,

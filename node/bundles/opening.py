@@ -27,7 +27,7 @@ from commonfab.protocol.errors import (
 )
 from commonfab.protocol.ids import NodeId, RecordId
 from commonfab.protocol.peer_id import peer_text
-from commonfab.protocol.records import Design, Record
+from commonfab.protocol.records import Capacity, Design, Record
 from commonfab.storage.car import car
 from commonfab.storage.car.bundle import Blocks, Contents, census, find_contents, load_record
 from commonfab.storage.car.file import HashedFile, opened
@@ -179,6 +179,7 @@ class _Looking:
         designs: dict[RecordId, tuple[Record, bool]] = {}
         letters: list[bytes] = []
         summary: notes.Signed | None = None
+        last_words: list[Record] = []
         for start in range(0, len(contents.records), _RECORDS_TOGETHER):
             some = contents.records[start : start + _RECORDS_TOGETHER]
             sealed = await trio.to_thread.run_sync(self._load_records, some)
@@ -191,8 +192,12 @@ class _Looking:
                 self._count(each)
                 if each.record is not None and isinstance(each.record.body, Design):
                     designs.setdefault(each.record.id, (each.record, each.is_new))
+                if each.record is not None and isinstance(each.record.body, Capacity):
+                    last_words.append(each.record)
             done, total = start + len(some), len(contents.records)
             await self.say({"step": "judging", "file": "records", "done": done, "of": total})
+        if last_words and self.keeps:
+            await self.node.carrying.remember(last_words)
         for each in await self._judge(letters, only_public=False):
             self._count(each)
             self.letters += each.record is not None
@@ -319,8 +324,9 @@ async def _admit(node: Node, sealed: list[bytes], *, only_public: bool) -> list[
             case Accept(record):
                 judged.append(_Judged(record, is_new=True))
             case Ignore(reason):
-                known = _known(node, data)
-                judged.append(_Judged(known, f"{_named(data)}: {reason}"))
+                late = node.peer.admission.judge_late(data, clock.now())
+                known = late or _known(node, data)
+                judged.append(_Judged(known, f"{_named(data)}: {reason}", late is not None))
             case Reject(reason):
                 judged.append(_Judged(None, f"{_named(data)}: {reason}", is_wrong=True))
             case Conflict():
@@ -349,7 +355,8 @@ def _checked(node: Node, data: bytes, *, only_public: bool) -> _Judged:
     if broken or (only_public and record.kind not in records.PUBLIC):
         why = broken or "a letter has no place among public records"
         return _Judged(None, f"{_named(data)}: {why}", is_wrong=True)
-    if 0 < record.body.until <= clock.now():
+    now = clock.now()
+    if 0 < record.body.until <= now and node.peer.admission.judge_late(data, now) is None:
         return _Judged(None, f"{_named(data)}: expired")
     return _Judged(record, is_new=True)
 

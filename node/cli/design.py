@@ -57,10 +57,16 @@ def _print_published(done: "Published") -> None:
     metavar="DIR",
     help="Write a PNG of each part into a folder.",
 )
-def show(called: Called, design: str, picture: bool, pictures: Path | None) -> None:
+@click.option("--attribution", is_flag=True, help="Whom to name with it, and what licences ask.")
+def show(
+    called: Called, design: str, picture: bool, pictures: Path | None, attribution: bool
+) -> None:
     """Show a design: its parts, licence, author, versions. By id, start of it, or name."""
     from ..answers.node import ShownDesign
 
+    if attribution:
+        _print_attribution(called, design)
+        return
     if called.as_json and (picture or pictures):
         raise click.UsageError("--json draws no pictures: ask for them without it")
     found = called.ask("show", ShownDesign, design=design)
@@ -69,6 +75,24 @@ def show(called: Called, design: str, picture: bool, pictures: Path | None) -> N
         _print_kin(found)
         if picture or pictures:
             _show_pictures(called, found, pictures)
+
+
+def _print_attribution(called: Called, design: str) -> None:
+    from ..answers.licences import Attribution
+    from .words import text
+
+    found = called.ask("attribution", Attribution, design=design)
+    for work in found.works if found else []:
+        indent = "  " * work.below
+        if not work.name:
+            click.echo(f"{indent}{work.relation} of {work.id[:8]}, which is not known here")
+            continue
+        title = f"{work.name} {work.version}, {work.licensor}, {work.licence}, {work.id[:8]}"
+        click.echo(f"{indent}{f'{work.relation} of ' if work.relation else ''}{text(title)}")
+        for duty in work.duties:
+            click.echo(f"{indent}  - {text(duty)}")
+    for conflict in found.conflicts if found else []:
+        click.echo(f"\n{text(conflict)}", err=True)
 
 
 def _show_pictures(called: Called, design: "ShownDesign", folder: Path | None) -> None:

@@ -1,5 +1,6 @@
 """`commonfab designs`: search what can be made, by words and by what it takes to make it."""
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -42,10 +43,12 @@ class MassType(click.ParamType[int]):
 @click.option("--here", is_flag=True, help="With files on this disk.")
 @click.option("--all-versions", is_flag=True, help="Also old ones, and those of stolen keys.")
 @click.option("--sort", type=click.Choice(_SORTS), help="Without it: best match, or newest.")
+@click.option("--like", metavar="DESIGN|FILE", help="Parts of a form like its; without the rest.")
 @click.option("--limit", type=click.IntRange(0, 1000), default=50, help="Show so many, or 50.")
 def designs(
     called: Called,
     words: tuple[str, ...],
+    like: str | None,
     fits: Box | None,
     max_mass: int | None,
     made: int,
@@ -56,6 +59,11 @@ def designs(
     The beginning of a word is enough. Of an option that is given several times, any will do."""
     from ..answers.node import FoundDesigns
 
+    if like is not None:
+        if words:
+            raise click.UsageError("--like is asked without WORDS")
+        _print_alike(called, like, asked["limit"])
+        return
     lists = {name: list(asked.pop(name)) for name in ("process", "material", "licence", "language")}
     found = called.ask(
         "designs",
@@ -69,6 +77,44 @@ def designs(
     )
     if found is not None:
         print_found(found)
+
+
+def _print_alike(called: Called, like: str, limit: int) -> None:
+    from ..answers.alike import AlikeParts
+    from .table import Column, say, table, width, write
+    from .words import count, identifier, text, who
+
+    # What is a file here is meant as one; a design's name may be the same as a file's.
+    wanted = {"file": os.path.abspath(like)} if os.path.isfile(like) else {"design": like}
+    found = called.ask("alike", AlikeParts, **wanted, limit=max(limit, 1))
+    if found is None:
+        return
+    if not found.lines:
+        say(f"None to compare with: the form of {count(found.compared, 'part')} is known here.")
+        return
+    columns = [
+        Column(title="like", is_right=True),
+        Column(title="to", drop=3),
+        Column(title="id"),
+        Column(title="name"),
+        Column(title="part"),
+        Column(title="by", drop=1),
+        Column(title="licence", drop=2),
+    ]
+    rows = [
+        [
+            f"{line.likeness} %",
+            text(line.to),
+            identifier(line.design),
+            text(f"{line.name} {line.version}"),
+            text(line.part),
+            who(line.author_name, line.author),
+            text(line.licence),
+        ]
+        for line in found.lines
+    ]
+    write(table(columns, rows, width()))
+    say(f"Of {count(found.compared, 'part')} whose form is known here. A copy is 90 % or more.")
 
 
 def print_found(found: "FoundDesigns") -> None:

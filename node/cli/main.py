@@ -9,25 +9,31 @@ from .bundle import bundle
 from .command import home_option
 from .design import get, publish, show
 from .designs import designs
+from .exporting import export
 from .find import find
 from .home import demo, doctor, init, run, status
+from .importing import import_
+from .inspect import inspect
 from .ipfs import ipfs
 from .keeping import drop, gc, keep, pins, replicas, scrub
+from .lint import lint
 from .machine import machine
 from .meet import invite, join, pair
 from .network import network
 from .order import cancel, explain, order, orders, plan
 from .peer import connect, peers
+from .quote import quote
 from .requests import decide, requests
 from .standing import deny, standing, vouch
+from .surplus import surplus
 from .wishes import wish, wishes
 
 _SECTIONS = (
     ("This node", (init, run, status, doctor)),
-    ("Its machines", (machine, requests, decide)),
-    ("Designs", (publish, designs, show, find, get, bundle)),
+    ("Its machines", (machine, requests, decide, surplus)),
+    ("Designs", (import_, inspect, lint, publish, designs, show, find, get, export, bundle)),
     ("What is kept", (wish, wishes, keep, drop, pins, replicas, gc, scrub, ipfs)),
-    ("Orders", (plan, order, orders, cancel, explain)),
+    ("Orders", (quote, plan, order, orders, cancel, explain)),
     ("Other nodes", (peers, pair, invite, join, connect, network)),
     ("Who is believed", (standing, vouch, deny)),
     ("To look at first", (demo,)),

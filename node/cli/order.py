@@ -56,8 +56,8 @@ def plan(
     ways = called.ask("plan", Ways, profile=profile, **params)
     if ways is not None:
         print_ways(ways, f"{quantity} x {text(design)}")
-        for way in ways.ways[:1]:
-            click.echo(f"\nNext:  commonfab order … --profile {way.profiles[0]}", err=True)
+        first = ways.ways[0].profiles[0]
+        click.echo(f"\nNext:  commonfab order … --profile {first}", err=True)
 
 
 @command("order", example='commonfab order "wall hook" --quantity 12 --to 45.19,5.72 --by 3d')
@@ -77,6 +77,14 @@ def plan(
     metavar="DAYS",
     help="An answer may take so long: letters go by stick.",
 )
+@click.option(
+    "--set",
+    "chosen",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Of a design that is made to measure: a measure, such as pd=64.",
+)
+@click.option("--measure", is_flag=True, help="Be asked for each measure, with its limits.")
 def order(
     called: Called,
     design: str,
@@ -88,15 +96,24 @@ def order(
     wait: bool,
     guardians: tuple[str, ...],
     patience: int | None,
+    chosen: tuple[str, ...],
+    measure: bool,
 ) -> None:
     """Order a design: the best machines of the network make it."""
     from ..answers.node import OrderLine
     from ..control.client import Client
+    from .measures import measures
     from .orders import print_order
 
     wanted = {"design": design, "quantity": quantity, "lat": to.lat, "lon": to.lon, "by": by or 0}
-    params = {**wanted, "profile": profile, "wait": wait, "guardians": guardians}
-    params["patience_s"] = (patience or 0) * 86_400
+    params = {
+        **wanted,
+        "profile": profile,
+        "wait": wait,
+        "guardians": guardians,
+        "patience_s": (patience or 0) * 86_400,
+        "chosen": measures(called, design, chosen, asks=measure),
+    }
     if not watch:
         placed = called.ask("order", OrderLine, **params)
         if placed is not None:

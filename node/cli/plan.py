@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 def print_ways(ways: Ways, what: str) -> None:
     """Print the ways to choose from, and the details of each."""
     now = clock.now()
-    if not ways.ways:
-        write(f"no way to have {what} made: all machines together cannot make so much of it")
-        return
     head = f"{count(len(ways.ways), 'way')} to have {what} made"
     if len(ways.ways) > 1:
         head += ", none of which is cheaper, sooner and cleaner than another"

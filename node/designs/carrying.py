@@ -2,23 +2,26 @@
 
 A peer tells it in the summary of each bundle that it makes; the newest one counts and is kept
 among the notes of the record store. After a sync, a peer has every public record that was here
-when the session began: that is remembered until the node stops.
+when the session began: that is remembered until the node stops. What bundles bring of capacities
+is kept there too, beyond its time: orders that can wait count with it.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
 from msgspec import Struct
 
+from commonfab.protocol import envelope
 from commonfab.protocol.admission import CLOCKS_APART_MS_MAX
 from commonfab.protocol.carrying import notes
 from commonfab.protocol.carrying.known import NOTHING, Known
 from commonfab.protocol.carrying.notes import Summary
 from commonfab.protocol.carrying.wishes import Wish
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
-from commonfab.protocol.records import KINDS, PUBLIC, TRANSIENT, Letter, Record
+from commonfab.protocol.limits import PATIENCE_MS_MAX
+from commonfab.protocol.records import KINDS, PUBLIC, TRANSIENT, Letter, Record, read
 
 from .. import clock
 from ..library import Library
@@ -30,6 +33,9 @@ _UNSTORED_MAX = 4096
 """Letters that are not kept on the disk, of which the last ones are remembered."""
 ARRIVED_MAX = 65_536
 """Public records of which it is remembered when they came; the others came before these."""
+LAST_WORDS_MAX = 256
+"""Workshops whose last word is kept over a restart: those that spoke last."""
+_LAST_WORDS_KEY = "carried/capacities"
 _SESSION_MS = 120_000
 """A record that came while a sync session ran may have missed it."""
 
@@ -75,6 +81,8 @@ class Carrying:
         self._arrived_before: Timestamp = Timestamp(0)
         """The others came then or earlier."""
         self._unstored: OrderedDict[RecordId, Record] = OrderedDict()
+        for record in self._kept_last_words():
+            library.take_last_word(record)
 
     def learn(self, record: Record) -> None:
         """Take note of a record that is on the disk now."""
@@ -122,6 +130,29 @@ class Carrying:
         await self._library.keep_notes({_key(signed.author): data})
         return True
 
+    def last_words(self) -> list[Record]:
+        """Return the capacity records that are over, and count for orders that can wait."""
+        newest = (self._library.newest(each, "capacity") for each in self._library.speakers())
+        now = clock.now()
+        return [each for each in newest if each and each.body.until <= now < _forgotten_at(each)]
+
+    async def remember(self, carried: Iterable[Record]) -> None:
+        """Count with the capacity records that a bundle brought, and keep them."""
+        for record in carried:
+            self._library.take_last_word(record)
+        authors = {each.author for each in (*carried, *self._kept_last_words())}
+        newest = (self._library.newest(author, "capacity") for author in authors)
+        now = clock.now()
+        kept = [each for each in newest if each and now < _forgotten_at(each)]
+        kept.sort(key=lambda each: (-each.body.at, each.id))
+        data = msgspec.msgpack.encode([each.data for each in kept[:LAST_WORDS_MAX]])
+        await self._library.keep_notes({_LAST_WORDS_KEY: data})
+
+    def _kept_last_words(self) -> list[Record]:
+        data = self._library.note(_LAST_WORDS_KEY)
+        sealed = msgspec.msgpack.decode(data, type=list[bytes]) if data else []
+        return [read(envelope.parse(each)) for each in sealed]
+
     def letters_to(self, peer: NodeId, known: Known) -> list[Record]:
         """Return this node's letters that a peer may still need, by time."""
         now = clock.now()
@@ -141,6 +172,12 @@ class Carrying:
         """Yield the ids of all records but those that nobody else ever sees."""
         yield from self._library.ids()
         yield from self._library.stored_ids(LETTER_KINDS - TRANSIENT)
+        yield from (record.id for record in self.last_words())
+
+
+def _forgotten_at(capacity: Record) -> int:
+    """Return from when no order, however patient, counts with a capacity record."""
+    return capacity.body.until + PATIENCE_MS_MAX
 
 
 def _key(peer: NodeId) -> str:

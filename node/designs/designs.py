@@ -195,6 +195,10 @@ class Designs:
         found = await self._try(lambda catalogue: catalogue.of_root(author, stream, root))
         return [record for record in map(self.get, found or ()) if record is not None]
 
+    async def forms(self, length: int) -> list[tuple[RecordId, int, bytes]]:
+        """Return (design, part, fingerprint) of the newest honest versions, as far as entered."""
+        return await self._ask(lambda catalogue: catalogue.forms(length))
+
     async def authors(self, root: bytes, limit: int) -> list[NodeId]:
         """Return who published these very files, as far as is entered."""
         return await self._try(lambda catalogue: catalogue.authors(root, limit)) or []

@@ -1,6 +1,5 @@
 """From a folder on this computer to a signed design that others can find and fetch."""
 
-import hashlib
 import re
 import shutil
 import tempfile
@@ -23,12 +22,14 @@ from commonfab.scheduler.geometry import MeshFacts
 from commonfab.storage.cid import CID
 
 from .. import clock
+from ..licences.duties import conflicts
+from ..manifests import folder as folders
+from ..manifests.okh import Manifest, ManifestPart, is_mesh
+from ..measured.generating import check_source
+from ..measured.parameters import Parameters, ParametersRefused
 from ..meshes import measuring
 from ..node import Node
-from . import manifest
-from .okh import Manifest, ManifestPart, is_mesh
 
-_SLUG_MAX = 60
 _TAG_MAX = 40
 
 Said = Callable[[Mapping[str, object]], Awaitable[None]]
@@ -53,6 +54,7 @@ async def publish(
     have been told. Raises `UsageError` that names what is wrong.
     """
     source = await trio.to_thread.run_sync(_read, path)
+    _parameters(source)
     parts: list[Part] = []
     for part, file in zip(source.manifest.parts, source.files, strict=True):
         count, total = len(parts) + 1, len(source.files)
@@ -63,8 +65,8 @@ async def publish(
         if source.is_alone:
             folder = await trio.to_thread.run_sync(_alone, source.files[0], stack)
         root, stored = await _store(node, folder, say)
-    remarks = source.manifest.remarks
-    stream = f"design/{_slug(source.manifest.name)}"
+    remarks = (*map(str, source.manifest.findings), *_doubts(node, source.manifest, origins))
+    stream = f"design/{source.manifest.slug}"
     _check_origins(node, stream, origins)
     same = await node.library.designs.of_root(node.me, stream, bytes(root))
     known = next((record for record in same if _origins(record) == origins), None)
@@ -93,10 +95,10 @@ class _Source:
 
 
 def _read(path: Path) -> _Source:
-    read, files = manifest.read_design(path)
+    read, files = folders.read_design(path)
     if not path.is_dir():
         return _Source(read, files, path.parent, None, is_alone=True)
-    file = manifest.find_manifest(path)
+    file = folders.find_manifest(path)
     return _Source(read, files, path, file.name if file else None, is_alone=False)
 
 
@@ -117,7 +119,8 @@ async def _measure(part: ManifestPart, file: Path, base: Path) -> Part:
                 "in the manifest"
             )
         return _part(part, below, None, part.seconds, part.mass_mg or 0)
-    facts = await measuring.measure_mesh(file)
+    measured = await measuring.measure_part(file)
+    facts = measured.facts
     seconds, mass_mg = part.seconds, part.mass_mg
     if seconds is None or mass_mg is None:
         try:
@@ -128,7 +131,8 @@ async def _measure(part: ManifestPart, file: Path, base: Path) -> Part:
             raise UsageError(f"{file}: {error}") from error
         seconds = guess.seconds if seconds is None else seconds
         mass_mg = guess.mass_mg if mass_mg is None else mass_mg
-    return _part(part, below, facts, seconds, mass_mg)
+    known = _part(part, below, facts, seconds, mass_mg)
+    return structs.replace(known, fingerprint=measured.fingerprint)
 
 
 def _profile(part: ManifestPart) -> Profile:
@@ -160,7 +164,37 @@ def _part(
         nozzle_um=part.nozzle_um,
         tolerance_um=part.tolerance_um,
         temperature_c=part.temperature_c,
+        scad=source_of(part),
     )
+
+
+def source_of(part: ManifestPart) -> str:
+    """Return the source that a part is made from to each buyer's measure; nothing if it is not."""
+    if not part.measured:
+        return ""
+    found = next((source for source in part.sources if source.endswith(".scad")), None)
+    if found is None:
+        raise UsageError(f"part {part.name!r} is measured, but none of its sources is a .scad file")
+    check_source(found)
+    return found
+
+
+def _parameters(source: _Source) -> str | None:
+    """Return the file with what a buyer may choose, if there is one. Raises `UsageError` unless
+    it can be read."""
+    named = source.manifest.parameters
+    if named is None:
+        measured = [part.name for part in source.manifest.parts if part.measured]
+        if measured:
+            what = f"{', '.join(measured)}: measured, but the manifest names no parameters"
+            raise UsageError(f'{source.base}: {what}; add parameters = "parameters.json"')
+        return None
+    file = folders.find_file(source.base, named)
+    try:
+        Parameters(file.read_bytes())
+    except ParametersRefused as error:
+        raise UsageError(f"{file}: {error}") from error
+    return file.relative_to(source.base).as_posix()
 
 
 @dataclass(slots=True)
@@ -196,6 +230,7 @@ def _design(
         root=bytes(root),
         manifest=source.file,
         picture=read.image,
+        parameters=_parameters(source),
         parts=tuple(structs.replace(part, licence=licence) for part in parts),
         size_bytes=size,
         language=_language(read),
@@ -210,7 +245,7 @@ def _tags(read: Manifest) -> tuple[str, ...]:
 
 def _language(read: Manifest) -> str:
     """Return the language of a manifest's texts, if it says one in the form of BCP 47."""
-    said = read.rest.get("documentation-language")
+    said = read.document.get("documentation-language")
     if isinstance(said, list) and said:
         said = cast("list[object]", said)[0]  # A manifest may have anything there.
     language = said if isinstance(said, str) else ""
@@ -222,6 +257,18 @@ def _origins(record: Record) -> tuple[Origin, ...]:
     return record.body.derived_from
 
 
+def _doubts(node: Node, read: Manifest, origins: tuple[Origin, ...]) -> list[str]:
+    """Return what is to be said of a design's licence, beside those that it was made from."""
+    find = node.library.designs.get
+    found = [find(RecordId(origin.design)) for origin in origins]
+    ancestors = [record.body for record in found if record and isinstance(record.body, Design)]
+    return [
+        f"made from {ancestor.name}: {why}; name another licence, or ask {ancestor.licensor}"
+        for ancestor in ancestors
+        for why in conflicts(read.licence, ancestor.licence)
+    ]
+
+
 def _check_origins(node: Node, stream: str, origins: tuple[Origin, ...]) -> None:
     """Raise `UsageError` for an origin that a version of the same design needs not name."""
     for origin in origins:
@@ -231,9 +278,3 @@ def _check_origins(node: Node, stream: str, origins: tuple[Origin, ...]) -> None
                 "that is an earlier version of this very design; publish without naming it, or"
                 " give the new one another name"
             )
-
-
-def _slug(name: str) -> str:
-    """Return a name's letters and digits, for the design's stream."""
-    words = re.findall(r"[a-z0-9]+", plain_text(name).casefold())
-    return "-".join(words)[:_SLUG_MAX] or hashlib.sha256(name.encode()).hexdigest()[:16]

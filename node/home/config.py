@@ -6,9 +6,7 @@ is made of the same words. A simple setting can be changed for one run by the en
 """
 
 import math
-import re
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +15,6 @@ from msgspec import Meta, Struct
 
 from commonfab.protocol import records
 from commonfab.protocol.errors import ResourceError, UsageError
-from commonfab.protocol.hours import HOURS_PER_DAY
 from commonfab.protocol.limits import (
     CAPACITY_TERM_MS_MAX,
     GRACE_MS_MAX,
@@ -28,19 +25,16 @@ from commonfab.protocol.limits import (
 from commonfab.scheduler.profiles import USUAL, Profiles
 
 from ..energy.settings import Energy
-from ..machines import week
 from ..machines.settings import Machine
-from . import config_text, network_key
+from . import config_checks, config_text, network_key
 from .config_text import Raw
-from .forms import Amount, MachineId, Name, Text, Word
+from .forms import Amount, Currency, KuboApi, MachineId, Name, ProfileName, Text
+from .queue import Queue
 
 _GRACE_S_MAX = GRACE_MS_MAX // SECOND_MS
 _CAPACITY_S_MAX = CAPACITY_TERM_MS_MAX // SECOND_MS // 2
 """A capacity record is renewed at half of its life at the latest."""
 _FILE_BYTES_MAX = 1 << 20
-_LISTEN = re.compile(r"/(ip4|ip6)/[0-9a-fA-F.:]+/tcp/[0-9]{1,5}")
-
-_KUBO = r"^(/(ip4|ip6|dns|dns4|dns6)/[0-9A-Za-z.:-]+/tcp/[0-9]{1,5}(/https?)?|/unix/.+)?$"
 
 
 class _Section(Struct, frozen=True, kw_only=True):
@@ -61,9 +55,7 @@ class Workshop(_Section, frozen=True, kw_only=True):
             "3 is about 100 km, 4 about 25 km, 5 about 3 km, 6 about 600 m.",
         ),
     ] = 4
-    currency: Annotated[
-        str, Meta(pattern="^[A-Z]{3}$", description="Of all prices below (ISO 4217).")
-    ] = "EUR"
+    currency: Annotated[Currency, Meta(description="Of all prices below (ISO 4217).")] = "EUR"
     grid_g_per_kwh: Annotated[
         int,
         Meta(
@@ -202,7 +194,7 @@ class Trade(_Section, frozen=True, kw_only=True):
         ),
     ] = ()
     profile: Annotated[
-        Word,
+        ProfileName,
         Meta(
             description="What counts how much in orders of this node that do not say it: cheap,\n"
             "fast, near, green, mine, or a profile of your own. Each may be changed in a table\n"
@@ -259,9 +251,8 @@ class Pinning(_Section, frozen=True, kw_only=True):
 
 class Ipfs(_Section, frozen=True, kw_only=True):
     kubo: Annotated[
-        str,
+        KuboApi,
         Meta(
-            pattern=_KUBO,
             description="The API of a Kubo daemon that keeps the files of designs, instead of the\n"
             'disk here: "/ip4/127.0.0.1/tcp/5001". While it is away, the disk serves.',
         ),
@@ -295,10 +286,11 @@ class Settings(
     workshop: Workshop
     network: Network = Network()
     trade: Trade = Trade()
+    queue: Queue = Queue()
     energy: Energy = Energy()
     storage: Storage = Storage()
     ipfs: Ipfs = Ipfs()
-    own_profiles: Annotated[dict[Word, dict[str, Amount]], Meta(max_length=64)] = {}
+    own_profiles: Annotated[dict[ProfileName, dict[str, Amount]], Meta(max_length=64)] = {}
     """By name, the weights that differ (specs/scheduling.md)."""
     machines: Annotated[tuple[Machine, ...], Meta(max_length=MACHINES_PER_WORKSHOP_MAX)] = ()
 
@@ -329,11 +321,12 @@ def parse(text: str, name: str, environment: Mapping[str, str]) -> Settings:
     raw = config_text.read(text, name)
     config_text.refuse_unknown(raw, Settings, text, name)
     _override(raw, environment)
+    config_checks.check_raw_profiles(raw, text, name)
     try:
         settings = msgspec.convert(raw, Settings)
     except msgspec.ValidationError as error:
         raise config_text.explain(error, text, name) from error
-    _check(settings, text, name)
+    config_checks.check(settings, text, name)
     return settings
 
 
@@ -355,6 +348,7 @@ _SECTIONS: dict[str, type[Struct]] = {
     "workshop": Workshop,
     "network": Network,
     "trade": Trade,
+    "queue": Queue,
     "energy": Energy,
     "storage": Storage,
     "ipfs": Ipfs,
@@ -377,90 +371,3 @@ def _value(variable: str, text: str, type_: Any) -> Any:
         return msgspec.convert(words if is_list else text, type_, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"{variable}={text}: {config_text.in_words(error)}") from error
-
-
-def _check(settings: Settings, text: str, name: str) -> None:
-    network = settings.network
-    for setting, addresses in (("listen", network.listen), ("announce", network.announce)):
-        for address in addresses:
-            if not _LISTEN.fullmatch(address):
-                where = config_text.at(("network", setting), text, name)
-                raise UsageError(
-                    f"{where}: {address} is not an address; one looks like /ip4/0.0.0.0/tcp/4411"
-                )
-    beginnings = (("peers", network.peers), ("dht_peers", network.dht_peers))
-    for setting, addresses in (*beginnings, ("bootstrap", network.bootstrap)):
-        for address in addresses:
-            _check_peer(address, ("network", setting), text, name)
-    for router in settings.ipfs.routers:
-        _check_router(router, text, name)
-    _check_energy(settings, text, name)
-    _check_profiles(settings, text, name)
-    _check_hours(settings.machines, text, name)
-    ids = [machine.id for machine in settings.machines]
-    for index, machine_id in enumerate(ids):
-        if machine_id in ids[:index]:
-            where = config_text.at(("machine", index, "id"), text, name)
-            raise UsageError(f"{where}: two machines are called {machine_id}; rename one")
-
-
-def _check_energy(settings: Settings, text: str, name: str) -> None:
-    energy = settings.energy
-    with _told_of(("energy", "grid_w"), text, name):
-        if not energy.grid_w and not energy.panel_w:
-            raise UsageError("no grid, and no panels in panel_w: no machine here could run")
-    with _told_of(("energy", "grid_g_by_hour"), text, name):
-        hours = len(energy.grid_g_by_hour)
-        if hours not in (0, HOURS_PER_DAY):
-            raise UsageError(f"{hours} numbers; a day has {HOURS_PER_DAY} hours")
-    for index, machine in enumerate(settings.machines):
-        setting = "peak_w" if machine.peak_w else "power_w"
-        with _told_of(("machine", index, setting), text, name):
-            if 0 < machine.peak_w < machine.power_w:
-                raise UsageError(f"{machine.id} peaks at less than it draws on average")
-            most_w = max(machine.power_w, machine.peak_w)
-            if most_w > energy.grid_w and not energy.panel_w:
-                raise UsageError(
-                    f"{machine.id} draws {most_w} W, and grid_w in [energy] gives {energy.grid_w}"
-                )
-
-
-def _check_profiles(settings: Settings, text: str, name: str) -> None:
-    profiles = settings.profiles()
-    for own in settings.own_profiles:
-        with _told_of((f"profile.{own}",), text, name):
-            profiles.weights(own)
-    with _told_of(("trade", "profile"), text, name):
-        profiles.weights("")
-
-
-def _check_hours(machines: Iterable[Machine], text: str, name: str) -> None:
-    for index, machine in enumerate(machines):
-        for setting, openings in (("hours", machine.hours), ("attended", machine.attended)):
-            with _told_of(("machine", index, setting), text, name):
-                week.windows(openings, 0)
-        with _told_of(("machine", index, "attended"), text, name):
-            week.check_that_a_job_can_begin(machine.hours, machine.attended)
-
-
-def _check_peer(address: str, path: config_text.Path, text: str, name: str) -> None:
-    from ..network.transport import split_address
-
-    with _told_of(path, text, name):
-        split_address(address)
-
-
-def _check_router(endpoint: str, text: str, name: str) -> None:
-    from ..finding.delegated_routing import check_endpoint
-
-    with _told_of(("ipfs", "routers"), text, name):
-        check_endpoint(endpoint)
-
-
-@contextmanager
-def _told_of(path: config_text.Path, text: str, name: str) -> Generator[None]:
-    """Say of a `UsageError` which setting it is about."""
-    try:
-        yield
-    except UsageError as error:
-        raise UsageError(f"{config_text.at(path, text, name)}: {error}") from error

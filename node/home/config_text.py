@@ -3,7 +3,8 @@
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeGuard
 
 import msgspec
@@ -13,11 +14,14 @@ from tomlkit.items import AoT, InlineTable, Item, Table
 
 from commonfab.protocol.errors import UsageError
 
+from .forms import IN_WORDS
+
 Raw = dict[str, Any]
 """What a TOML document says, before its types have been checked."""
 Path = tuple[str | int, ...]
 """Keys, and indices from 0, from the top of the document; at least one."""
 
+_PLAIN = str.maketrans("", "", " \"'")
 _WORDS = {
     "object": "table",
     "array": "list",
@@ -54,11 +58,29 @@ def explain(error: msgspec.ValidationError, text: str, name: str) -> UsageError:
 
 def in_words(error: msgspec.ValidationError) -> str:
     """Return what msgspec found wrong, without where, in words of TOML."""
-    said = str(error).partition(" - at `$")[0]
+    said = str(error).partition(" - at `")[0]
+    for pattern, words in IN_WORDS.items():
+        said = said.replace(f"`str` matching regex {pattern!r}", words)
     for foreign, ours in _WORDS.items():
         said = said.replace(f"`{foreign}`", ours)
     said = said.replace("Object missing required field", "this setting is missing:")
     return lower_first(said)
+
+
+@contextmanager
+def in_our_words() -> Generator[None]:
+    """Raise what msgspec finds wrong with a single value as `UsageError`."""
+    try:
+        yield
+    except msgspec.ValidationError as error:
+        raise UsageError(in_words(error)) from error
+
+
+def tables(value: object) -> Iterator[tuple[str, Raw]]:
+    """Yield the tables in a table, by name."""
+    for name, table in value.items() if _is_table(value) else ():
+        if _is_table(table):
+            yield name, table
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -82,6 +104,9 @@ def _unknown(value: Any, type_: inspect.Type, path: Path) -> Iterator[tuple[Path
                 yield (*path, key), list(fields)
             else:
                 yield from _unknown(value[key], fields[key], (*path, key))
+    elif isinstance(type_, inspect.UnionType):
+        for each in type_.types:
+            yield from _unknown(value, each, path)
     elif isinstance(type_, inspect.VarTupleType) and _is_list(value):
         for index, row in enumerate(value):
             yield from _unknown(row, type_.item_type, (*path, index))
@@ -112,7 +137,7 @@ def _line(path: Path, text: str) -> int | None:
     key = next((step for step in rest if isinstance(step, str)), None)
     found, seen = None, 0
     for number, line in enumerate(text.splitlines(), start=1):
-        bare = line.partition("#")[0].replace(" ", "").strip()
+        bare = line.partition("#")[0].translate(_PLAIN).strip()
         if bare == header:
             if seen == (index or 0):
                 found = number
@@ -150,6 +175,12 @@ def _description(field: structs.FieldInfo) -> str:
 
 
 def _item(value: object) -> Item:
+    if isinstance(value, Struct):
+        return _inline_changed(value)
+    if isinstance(value, dict):
+        inline = tomlkit.inline_table()
+        inline.update(value)  # pyright: ignore[reportUnknownMemberType]  # untyped there
+        return inline
     if not isinstance(value, tuple):
         item: Item = tomlkit.item(_plain(value))
         return item
@@ -164,6 +195,16 @@ def _inline(row: Struct) -> InlineTable:
     table = tomlkit.inline_table()
     for field in structs.fields(row):
         table.append(field.encode_name, _plain(getattr(row, field.name)))
+    return table
+
+
+def _inline_changed(row: Struct) -> InlineTable:
+    """Return a table in one line, with the settings that are not as usual."""
+    table = tomlkit.inline_table()
+    for field in structs.fields(row):
+        value = getattr(row, field.name)
+        if value != field.default and value != {}:
+            table.append(field.encode_name, _item(value))
     return table
 
 

@@ -19,12 +19,14 @@ import msgspec
 from commonfab.protocol.errors import CommonfabError
 from commonfab.protocol.limits import DAY_MS
 from commonfab.protocol.peer_id import peer_text
+from commonfab.scheduler.vocabulary import materials, processes
 
 from .. import clock
 from ..answers.keeping import KeepingState
 from ..answers.node import PeerLine, Status
 from ..cli.words import count, moment, size, text
 from ..control.client import Client, NoNode
+from ..machines.settings import Machine
 from . import config, keys
 from .folder import Home, NodeRuns
 
@@ -56,7 +58,13 @@ def examine(home: Home, environment: Mapping[str, str]) -> list[Finding]:
 
 def examine_program() -> list[Finding]:
     """Return what there is to say of any node here."""
-    checks = {"python": _python, "libp2p": _libp2p, "clock": _clock, "meshes": _meshes}
+    checks = {
+        "python": _python,
+        "libp2p": _libp2p,
+        "clock": _clock,
+        "meshes": _meshes,
+        "sandbox": _sandbox,
+    }
     return [finding for about, check in checks.items() for finding in _guarded(about, check)]
 
 
@@ -137,6 +145,22 @@ def _meshes() -> Iterator[Finding]:
         yield Finding("meshes", "fail", "are measured wrong", "set it up again with: make")
 
 
+def _sandbox() -> Iterator[Finding]:
+    import trio
+
+    from .. import sandbox
+    from ..measured.fitting import why_not_here
+
+    try:
+        name = trio.run(sandbox.check)
+    except sandbox.NoCage as error:
+        says = f"no slicer runs here, and nothing is made to measure: {error}"
+        yield Finding("sandbox", "warn", says)
+        return
+    why = why_not_here()
+    yield Finding("sandbox", "ok", name, f"to make parts to measure: {why}" if why else "")
+
+
 def _probe_mesh() -> str:
     """Return a tetrahedron as text STL."""
     lines = ["solid probe"]
@@ -162,10 +186,24 @@ def _key(home: Home) -> Iterator[Finding]:
 def _settings(home: Home, environment: Mapping[str, str]) -> Iterator[Finding]:
     settings = config.load(home.config, environment)
     if settings.machines:
-        yield Finding("settings", "ok", count(len(settings.machines), "machine"))
+        members = settings.queue.members
+        shared = f", shared with {count(len(members), 'member')}" if members else ""
+        yield Finding("settings", "ok", count(len(settings.machines), "machine") + shared)
+        yield from _words(settings.machines)
     else:
         way_out = "commonfab machine add --help, if this workshop is to make things"
         yield Finding("settings", "ok", "no machines", way_out)
+
+
+def _words(machines: Sequence[Machine]) -> Iterator[Finding]:
+    """Say which processes and materials only this workshop calls so."""
+    told = dict.fromkeys(machine.process for machine in machines)
+    held = dict.fromkeys(each.material for machine in machines for each in machine.materials)
+    unknown = [word for word in told if processes.find(word) is None]
+    unknown += [word for word in held if materials.find(word) is None]
+    if unknown:
+        says = f"words of its own: {', '.join(map(text, unknown))}"
+        yield Finding("settings", "ok", says, "right if those who order from you use them too")
 
 
 def _disk(home: Home) -> Iterator[Finding]:

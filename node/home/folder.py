@@ -9,6 +9,7 @@
     orders/           what the jobs of this node's machines need on the disk
     pins.log          which designs its operator wants kept, and when each was used
     accepted          invitations that wait for their hosts; mode 0600
+    measured/         what buyers chose, and keys to it, as long as it is needed; mode 0700
     network.key       of the private network that the node is in, where there is one; mode 0600
     marker            written anew at each start, to notice a home that was copied or put back
     lock              held by the daemon while it runs
@@ -73,6 +74,10 @@ class Home:
     @property
     def pins(self) -> Path:
         return self.path / "pins.log"
+
+    @property
+    def measured(self) -> Path:
+        return self.path / "measured"
 
     @property
     def accepted(self) -> Path:

@@ -17,7 +17,6 @@ from commonfab.protocol.errors import CommonfabError, Malformed, PeerError, Reso
 from commonfab.protocol.ids import NodeId, short
 from commonfab.protocol.limits import BLOCK_BYTES_MAX, CID_BYTES_MAX
 from commonfab.protocol.peer_id import peer_text
-from commonfab.protocol.records import Replica
 from commonfab.protocol.replicas import (
     ANSWER_BYTES_MAX,
     CHALLENGES_MAX,
@@ -33,6 +32,7 @@ from commonfab.protocol.replicas import (
     Promises,
     Standing,
 )
+from commonfab.protocol.statements import Replica
 from commonfab.storage.cid import CID
 from commonfab.storage.guarded import GuardedBlocks
 from commonfab.storage.ports import BlockDamaged, BlockMissing

@@ -1,7 +1,7 @@
 """This workshop's machines: as configured, as drivers, and as what others learn of them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -19,18 +19,26 @@ from commonfab.protocol.limits import CAPACITY_TERM_MS_MAX
 from commonfab.protocol.records import Capacity, Request
 from commonfab.scheduler.energy import curve
 from commonfab.scheduler.quote import Quoter
+from commonfab.scheduler.terms import NO_TERMS, Terms
 
 from .. import clock
 from ..energy.energy import Energy
 from ..home import config
 from ..library import Library
+from ..licences.duties import why_not_paid
 from . import week
+from .experience import Experience
 from .port import MachineDriver
 from .settings import Machine
 from .virtual import VirtualPrinter, VirtualSettings
 
 _LAPSE_MARGIN_MS = 4000
 """In each window, for what a time lapse does not shorten: fetching and checking the part."""
+
+SealKey = Callable[[Request, NodeId], bytes | str]
+"""Returns a key to seal a buyer's measures to, or in a sentence why there is none."""
+_GENERATING_MS = 30_000
+"""In the window of a part that is made to measure, for its mesh, on a small or busy computer."""
 
 
 class Used(msgspec.Struct):
@@ -50,6 +58,9 @@ class Fleet:
         self.drivers: dict[str, MachineDriver] = {}
         self.owner: Owner | None = None
         """Whose slots say when a machine is free; set once, when it is made."""
+        self.experience = Experience(library)
+        self.seal_key: SealKey | None = None
+        """Set once too. None: nothing is made to measure here."""
         self.configure(settings)
 
     @property
@@ -68,6 +79,10 @@ class Fleet:
         self.drivers = drivers
         self._settings = settings
         self.energy.configure(settings)
+
+    def volume_um(self, machine: str) -> tuple[int, int, int]:
+        """Return the largest box that fits into a machine; none into one that is gone."""
+        return next((m.volume_um for m in self.configured if m.id == machine), (0, 0, 0))
 
     def takes_jobs(self, machine: str) -> bool:
         driver = self.drivers.get(machine)
@@ -100,10 +115,21 @@ class Fleet:
     def quote(self, request: Request, now: Timestamp, buyer: NodeId) -> list[Quote] | str:
         """Return a quote for each machine that can do it, or one sentence: why none can."""
         seen = self.capacity(Head(stream="capacity", seq=1, at=now))
-        quotes = Quoter(seen, self._knows).quote(request, now, buyer)
+        quotes = Quoter(seen, self._knows, self._terms).quote(request, now, buyer)
         if isinstance(quotes, str):
             return quotes
-        return [self._in_time_lapse(quote) for quote in quotes]
+        unpaid = self._why_unpaid(request, buyer)
+        if unpaid:
+            quotes = [quote for quote in quotes if quote.price_minor == 0]
+        if not quotes:
+            return unpaid
+        if request.part.scad:
+            key = self.seal_key(request, buyer) if self.seal_key else "Nothing to measure here."
+            if isinstance(key, str):
+                return key
+            quotes = [dataclasses.replace(quote, seal_key=key) for quote in quotes]
+        generating_ms = _GENERATING_MS if request.part.scad else 0
+        return [self._in_time_lapse(quote, generating_ms) for quote in quotes]
 
     def window(self, machine: str, at: int, length_ms: int) -> Window | None:
         """Return when a job may begin by the machine's hours, and when it is cleared away."""
@@ -137,9 +163,27 @@ class Fleet:
         used.used_mg += mass_mg
         await self._library.keep_notes({_note_key(machine, material): msgspec.msgpack.encode(used)})
 
+    def machine(self, name: str) -> Machine | None:
+        """Return a machine as configured; None if it is gone."""
+        return next((machine for machine in self.configured if machine.id == name), None)
+
+    def _terms(self, machine: records.Machine, request: Request) -> Terms:
+        configured = self.machine(machine.id)
+        return self.experience.terms(configured, request) if configured else NO_TERMS
+
     def _knows(self, node: NodeId) -> bool:
         standing = self._library.standing_of(node)
         return standing.rank == 0 or standing.tier == "own"
+
+    def _why_unpaid(self, request: Request, buyer: NodeId) -> str:
+        """Return why nobody may be paid for this job, or nothing. It is the operator's to list a
+        licence that it takes all the same; what this node makes for itself, nobody sells."""
+        if self._settings.trade.licences or self._library.standing_of(buyer).tier == "own":
+            return ""
+        why = why_not_paid(request.part.licence)
+        return why and (
+            f"{why}, and this workshop is paid for its work; its operator may list the licence."
+        )
 
     def _describe(self, machine: Machine, now: Timestamp) -> records.Machine:
         owner, offset = self.owner, clock.utc_offset_minutes(now)
@@ -179,11 +223,12 @@ class Fleet:
         # Other grams in the settings than before: the operator has weighed or filled up.
         return used if used.configured_mg == held.mass_mg else Used(held.mass_mg)
 
-    def _in_time_lapse(self, quote: Quote) -> Quote:
+    def _in_time_lapse(self, quote: Quote, generating_ms: int) -> Quote:
         lapse = next(m.time_lapse for m in self.configured if m.id == quote.machine)
-        if lapse == 1.0:
-            return quote
-        duration_ms = round(quote.duration_ms / lapse) + _LAPSE_MARGIN_MS
+        duration_ms = quote.duration_ms
+        if lapse != 1.0:
+            duration_ms = round(duration_ms / lapse) + _LAPSE_MARGIN_MS
+        duration_ms += generating_ms
         return dataclasses.replace(quote, duration_ms=duration_ms)
 
 

@@ -9,8 +9,8 @@ from commonfab.protocol.records import Design, Part
 from commonfab.scheduler.geometry import MeshFacts
 from commonfab.storage.cid import CID
 
-from ..designs.okh import is_mesh
 from ..designs.shelf import Shelf
+from ..manifests.okh import is_mesh
 from ..meshes import measuring
 
 _TOLERANCE = 0.005

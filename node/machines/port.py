@@ -22,6 +22,8 @@ class Work:
     machine_seconds: int
     mass_mg: int
     power_w: int
+    programs: tuple[tuple[str, int], ...] = ()
+    """CIDs of what it is to run, and how often; none where the workshop does not slice."""
 
 
 @dataclass(frozen=True, slots=True)

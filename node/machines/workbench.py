@@ -1,20 +1,22 @@
 """Runs the jobs of leases on this workshop's machines, and tells the core how they go."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Literal
 
 import trio
 
 from commonfab.protocol import events
-from commonfab.protocol.errors import UsageError
+from commonfab.protocol.errors import ResourceError, UsageError
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.lease.owner import Owner
 from commonfab.protocol.records import Lease, Part, Record, Request
 
 from .. import clock
 from ..journal import Journal
+from ..measured.fitting import Fitted
 from .fleet import Fleet
 from .port import MachineDriver, Outcome, Work
 
@@ -25,6 +27,9 @@ Tell = Callable[[events.Event], Awaitable[None]]
 
 Check = Callable[[Request, NodeId], Awaitable[str]]
 """Gets ready what a request from this buyer needs; returns why it cannot be made, or nothing."""
+
+Fit = Callable[[Record, Record], AbstractAsyncContextManager[Fitted]]
+"""Makes what a lease and its request ask for, to measure, for as long as it is worked from."""
 
 
 _CHECKED_MAX = 256
@@ -58,6 +63,7 @@ class Workbench:
         tell: Tell,
         hint: Callable[[events.Event], None],
         journal: Journal,
+        fit: Fit,
     ) -> None:
         """`hint` feeds the core with what it may miss."""
         self._fleet = fleet
@@ -66,6 +72,7 @@ class Workbench:
         self._tell = tell
         self._hint = hint
         self._journal = journal
+        self._fit = fit
         self._checked: dict[_What, _Checked] = {}
         self._fences = count(1)
         self._nursery: trio.Nursery | None = None
@@ -121,7 +128,12 @@ class Workbench:
             self._checked.pop(_what(request), None)  # The next attempt may fetch it elsewhere.
             outcome = Outcome(False, 0, 0, 0, 0, checked.fault)
         else:
-            outcome = await self._make(machine, lease, fence)
+            async with self._fit(lease, request) as fitted:
+                outcome = (
+                    Outcome(False, 0, 0, 0, 0, fitted.fault)
+                    if fitted.fault
+                    else await self._make(machine, lease, fence)
+                )
         await self._end(lease, started, outcome)
 
     async def _make(self, machine: str, lease: Record, fence: int) -> Outcome:
@@ -129,6 +141,10 @@ class Workbench:
         work = self._work(machine, lease, fence)
         if driver is None or work is None:
             return Outcome(False, 0, 0, 0, 0, f"{machine} is not in this workshop any more")
+        try:
+            work = replace(work, programs=await self._slice(machine, lease))
+        except (UsageError, ResourceError) as error:
+            return Outcome(False, 0, 0, 0, 0, str(error))
         self._journal.tell("job_started", machine=machine, part=work.part, pieces=work.pieces)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, driver, lease)
@@ -138,6 +154,18 @@ class Workbench:
                 outcome = Outcome(False, 0, 0, 0, 0, str(error))
             nursery.cancel_scope.cancel()
         return outcome
+
+    async def _slice(self, machine: str, lease: Record) -> tuple[tuple[str, int], ...]:
+        """Return what the machine is to run, and how often; nothing where it has no slicer."""
+        slot = next((s for s in self._owner.slots() if s.lease == lease), None)
+        configured = self._fleet.machine(machine)
+        if slot is None or configured is None:
+            return ()
+        asked = slot.asked
+        plates = await self._fleet.experience.slice(
+            configured, asked.design, asked.part, asked.pieces
+        )
+        return tuple((plate.gcode, count) for plate, count in plates)
 
     def _work(self, machine: str, lease: Record, fence: int) -> Work | None:
         slot = next((s for s in self._owner.slots() if s.lease == lease), None)
@@ -188,4 +216,5 @@ class Workbench:
         if slot is not None:
             material = slot.asked.part.material
             await self._fleet.use(lease.body.machine, material, outcome.mass_mg)
+            await self._fleet.experience.learn(lease.body.machine, material, slot.offered, outcome)
         await self._tell(ended)

@@ -95,7 +95,7 @@ class Hosting:
         return Shown(code, keys, until, self._text(code, until, psk))
 
     async def host(self, shown: Shown, found: Callable[[NodeId, tuple[str, ...]], None]) -> State:
-        """Wait until the code is used or ends; return what became of it.
+        """Wait until the code is used or expires; return what became of it.
 
         `found` is called for each node that waits at the same place. Cancelled, the code ends.
         """
@@ -173,17 +173,16 @@ class Hosting:
             secret.state = after
             if why == "wrong":
                 self._journal.tell("pairing_wrong", peer=peer_text(met.guest))
+            if why is not None:
+                return why
             try:
-                if why is None:
-                    await self._befriend(_met(secret, met.guest, proof.addresses, now))
-                elif after != before:
-                    await self._register.save()
+                await self._befriend(_met(secret, met.guest, proof.addresses, now))
             except ResourceError:
                 secret.state = before
                 raise
             if isinstance(secret, Shown) and after != before:
                 secret.changed.set()
-            return why
+            return None
 
     def _is_too_eager(self, guest: NodeId) -> bool:
         now = trio.current_time()

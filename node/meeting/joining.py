@@ -49,7 +49,7 @@ REFUSALS: dict[Why, str] = {
     "unknown": "the node that made it does not know it any more; ask for a new one",
     "expired": "it has expired; ask for a new one",
     "used": "it was used already, by another node; ask for a new one",
-    "wrong": "somebody guessed at it, so it was ended; ask for a new one",
+    "wrong": "a node in between passed it on; try again, with both nodes in one local network",
     "revoked": "it was taken back by who made it",
     "busy": "that node was asked too often; try again in a minute",
 }

@@ -79,7 +79,7 @@ class Meeting:
         return await self.hosting.make_code(self._psk)
 
     async def wait_for(self, shown: Shown) -> Met:
-        """Wait for whoever has the code; `UsageError` if it expired or was ended."""
+        """Wait for whoever has the code; `UsageError` if it expired."""
         candidates = Candidates()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._dial_guests, candidates)
@@ -87,11 +87,6 @@ class Meeting:
             nursery.cancel_scope.cancel()
         if isinstance(state, pairing.Used):
             return self.register.friends[NodeId(state.by)]
-        if isinstance(state, pairing.Ended):
-            raise UsageError(
-                "somebody who did not know the code guessed at it, so it was ended;"
-                " show a new one: commonfab pair"
-            )
         raise UsageError("nobody used the code within ten minutes; show a new one: commonfab pair")
 
     async def _dial_guests(self, candidates: Candidates) -> None:

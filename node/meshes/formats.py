@@ -12,9 +12,12 @@ from pathlib import Path
 
 from commonfab.protocol.errors import UsageError
 
+from . import glb
+
 MIB = 1024 * 1024
 
-FORMATS = ("stl", "3mf", "obj", "ply", "off")
+FORMATS = ("stl", "3mf", "obj", "ply", "off", "glb", "step", "stp")
+DRAWINGS = ("dxf", "svg")
 FILE_BYTES_MAX = 64 * MIB
 """A binary STL of 1.3 million triangles."""
 TRIANGLES_MAX = 1_000_000
@@ -40,16 +43,17 @@ class MeshRefused(UsageError):
         self.way_out = way_out
 
 
-def check_outside(path: Path) -> str:
-    """Return the file's format, one of `FORMATS`, or raise `MeshRefused`.
+def check_outside(path: Path, formats: tuple[str, ...] = FORMATS) -> str:
+    """Return the file's format, one of those given, or raise `MeshRefused`.
 
     Looks at the name, the kind of file, its size and, of an STL, its head.
     """
     name = str(path)
     ending = path.suffix.lower().removeprefix(".")
-    if ending not in FORMATS:
-        taken = ", ".join(FORMATS)
-        raise MeshRefused(name, f"meshes are not taken as .{ending}", f"export one of: {taken}")
+    if ending not in formats:
+        what = "drawings" if formats == DRAWINGS else "meshes"
+        taken = ", ".join(formats)
+        raise MeshRefused(name, f"{what} are not taken as .{ending}", f"export one of: {taken}")
     try:
         status = os.lstat(path)
     except OSError as error:
@@ -77,10 +81,10 @@ def _unreadable(name: str, error: OSError) -> MeshRefused:
 
 
 def count_triangles(path: Path, ending: str) -> Bounds:
-    """Return how many triangles an STL, PLY, OFF or OBJ file says that it holds.
+    """Return how many triangles a file says that it holds; of a 3MF, see `three_mf.py`.
 
-    Reads no more than its head and its end. Raises `MeshRefused` if these say too much,
-    or more than the file has room for.
+    Reads no more than its head and its end, and of a GLB its contents. Raises `MeshRefused`
+    if these say too much, or more than the file has room for.
     """
     match ending:
         case "stl":
@@ -89,6 +93,10 @@ def count_triangles(path: Path, ending: str) -> Bounds:
             return _count_ply(path)
         case "off":
             return _count_off(path)
+        case "glb":
+            return _count_glb(path)
+        case "step" | "stp":
+            return _check_step(path)
         case _:
             return (1, TRIANGLES_MAX)
 
@@ -149,6 +157,28 @@ def _count_off(path: Path) -> Bounds:
     if counts is None:
         raise MeshRefused(str(path), "its head has no counts, so it is no OFF", EXPORT_AGAIN)
     return _bound_polygons(path, int(counts[2]), [int(counts[1]), int(counts[2])])
+
+
+def _count_glb(path: Path) -> Bounds:
+    with path.open("rb") as file:
+        try:
+            count = glb.count_triangles(file)
+        except glb.NotTaken as error:
+            raise MeshRefused(str(path), str(error), error.way_out) from error
+    return bound(path, count, count)
+
+
+def _check_step(path: Path) -> Bounds:
+    """STEP holds surfaces, which become triangles only when it is read."""
+    with path.open("rb") as file:
+        head = file.read(_PEEK_BYTES)
+        file.seek(max(0, path.stat().st_size - _PEEK_BYTES))
+        tail = file.read()
+    if b"ISO-10303-21;" not in head:
+        raise MeshRefused(str(path), "does not begin as STEP does", EXPORT_AGAIN)
+    if b"END-ISO-10303-21;" not in tail:
+        raise MeshRefused(str(path), "ends before END-ISO-10303-21: it is cut short", EXPORT_AGAIN)
+    return (1, TRIANGLES_MAX)
 
 
 def _bound_polygons(path: Path, faces: int, elements: list[int]) -> Bounds:

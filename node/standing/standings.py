@@ -107,7 +107,7 @@ class Standings:
             said = (found.score, found.rank)
             if self._told.get(node) != said:
                 self._told[node] = said
-                self._library.view.set_standing(node, *said)
+                self._library.set_standing(node, *said)
         self._told = {node: said for node, said in self._told.items() if node in speakers}
 
     async def _say_goodbye(self) -> None:

@@ -427,6 +427,8 @@ class Broadcast:
         return wait_ms + LATE_FACTOR * self._late_ms
 
     def _wake(self, now: int, out: list[Effect]) -> None:
+        while self._dues and self._dues[0][1] not in self._missing:
+            heapq.heappop(self._dues)  # It came in time: nobody need wake up for it.
         dues = [at for at in (self._offers_at, self._dues[0][0] if self._dues else None) if at]
         if dues and (self._wake_at is None or min(dues) < self._wake_at):
             self._wake_at = max(now + 1, min(dues))

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from ..ids import NodeId, OrderId, RecordId, Timestamp
 from ..joining import joined
-from ..records import Design, Lease, Offer, Order, Part, Receipt, Record
+from ..records import Design, Lease, Offer, Order, Part, Receipt, Record, Release
 from .windows import is_half_of, start_by
 
 
@@ -33,6 +33,23 @@ class Asking:
     """By request, like the offers."""
     refusals: dict[NodeId, str] = field(default_factory=dict[NodeId, str])
 
+    def hear(self, offer: Record, now: Timestamp) -> bool:
+        """Enter an offer that answers one of the requests; tell whether it is the first."""
+        request = RecordId(offer_of(offer).request)
+        if request in self.offers:
+            return False
+        self.offers[request], self.heard_at[request] = offer, now
+        return True
+
+    def take_back(self, owner: NodeId, release: Release) -> bool:
+        """Enter that an owner holds its offer no more; tell whether there was one."""
+        for request, offer in self.offers.items():
+            if offer.id == release.about and offer.author == owner:
+                del self.offers[request]
+                self.refusals[owner] = release.reason
+                return True
+        return False
+
     def is_over(self, now: Timestamp) -> bool:
         return now >= self.until or len(self.offers) + len(self.refusals) >= len(self.requests)
 
@@ -40,9 +57,13 @@ class Asking:
         """Return the offers with their times by this node's clock: each was signed when it
         came, give or take its way, whatever its owner's clock says (LEASE-12)."""
         return [
-            (record.author, record.id, _shifted(offer_of(record), self.heard_at[request]))
-            for request, record in self.offers.items()
+            (record.author, record.id, self.as_heard(record)) for record in self.offers.values()
         ]
+
+    def as_heard(self, record: Record) -> Offer:
+        """Return one of the offers with its times by this node's clock."""
+        offer = offer_of(record)
+        return _shifted(offer, self.heard_at[RecordId(offer.request)] - offer.at)
 
     def why_no_offer(self) -> str:
         if self.offers:
@@ -61,6 +82,24 @@ class Accepting:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparing:
+    """Others are asked, one of whom may make a leased job better."""
+
+    asking: Asking
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """The owner of a lease is asked to let it go, for a better offer that is held."""
+
+    better: Record
+    question: Record
+    send_at: Timestamp
+    give_up_at: Timestamp
+    """Until then there is time to take the better offer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Leased:
     """The slot is ours. Nothing has begun, so the buyer may still give it back."""
 
@@ -71,6 +110,24 @@ class Leased:
     """When it should have begun, with grace, by the buyer's own clock."""
     check_at: Timestamp
     """When the owner is asked whether it still holds: its release may have been lost."""
+    move: Comparing | Leaving | None = None
+    """How far it is with leaving this lease for a better machine (`moving.py`)."""
+    ahead_ms: int = 0
+    """By how much this node's clock was ahead of the owner's when the lease came, its way
+    included; after a restart that is not known."""
+
+    def offered(self) -> tuple[NodeId, RecordId, Offer]:
+        """Return what the lease promises, by this node's clock."""
+        return self.lease.author, self.offer.id, _shifted(offer_of(self.offer), self.ahead_ms)
+
+    def next_at(self) -> int:
+        match self.move:
+            case Comparing(asking=asking):
+                return min(self.check_at, self.until, asking.until)
+            case Leaving(send_at=send_at, give_up_at=give_up_at):
+                return min(self.check_at, self.until, send_at, give_up_at)
+            case None:
+                return min(self.check_at, self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +204,8 @@ class JobState:
     fence: int = 0
     """The highest that another guardian asked for."""
     failures: int = 0
+    look_at: Timestamp = Timestamp(0)  # noqa: RUF009 only a number
+    """Before this, a better machine is not heard of."""
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     refusals: dict[NodeId, str] = field(default_factory=dict[NodeId, str])
     """The last answers of the owners that made no offer."""
@@ -163,6 +222,10 @@ class JobState:
     def attempt(self, lease: RecordId) -> Attempt | None:
         return next((a for a in self.attempts if a.lease == lease), None)
 
+    def failures_of(self, owner: NodeId) -> int:
+        """Return how many attempts at the job an owner has spoilt."""
+        return sum(a.owner == owner and a.outcome == "failed" for a in self.attempts)
+
     @property
     def current(self) -> Attempt:
         """The attempt of a job that is leased or granted."""
@@ -177,7 +240,7 @@ class JobState:
         self.current.outcome = outcome
         self.current.reason = reason
 
-    def is_as_offered(self, record: Record, offer: Offer, late_ms: int) -> bool:
+    def is_as_offered(self, record: Record, offer: Offer, order: Order) -> bool:
         """Tell whether a lease says what was agreed. The grant repeats it, so nothing in it
         may be another's (LEASE-9)."""
         lease = record.body
@@ -187,7 +250,7 @@ class JobState:
             and (lease.request, lease.machine) == (offer.request, offer.machine)
             and (lease.start, lease.end) == (offer.start, offer.end)
             and lease.length_ms == offer.length_ms
-            and lease.start_by == start_by(offer, late_ms)
+            and lease.start_by == start_by(offer, order.grace_ms, order.patience_ms)
             and is_half_of(record)
         )
 
@@ -196,8 +259,10 @@ class JobState:
         match self.state:
             case Waiting(ask_at=at) | Asking(until=at):
                 return at
-            case Accepting(send_at=at, until=until) | Leased(check_at=at, until=until):
+            case Accepting(send_at=at, until=until):
                 return min(at, until)
+            case Leased() as leased:
+                return leased.next_at()
             case Granted(grant=grant, check_at=at):
                 return min(at, grant.body.until)
             case Done() | Dropped():
@@ -289,11 +354,10 @@ def new_order(record: Record, design: Record, now: Timestamp) -> OrderState:
     return OrderState(record, design, jobs, joined=later)
 
 
-def _shifted(offer: Offer, heard_at: Timestamp) -> Offer:
-    ms = heard_at - offer.at
+def _shifted(offer: Offer, ms: int) -> Offer:
     return structs.replace(
         offer,
-        at=heard_at,
+        at=offer.at + ms,
         start=offer.start + ms,
         end=offer.end + ms,
         held_until=offer.held_until + ms,

@@ -6,6 +6,9 @@
          no offers       no answer            not started        failed, released,   made
                                                                  or silent too long
 
+A job that is Leased may leave for a better machine (`moving.py`): its attempt is over when
+the owner has given it back, and the next is Accepting.
+
 Each time a job goes back to Waiting, its next attempt has a higher epoch. A job has at
 most one grant in an epoch, and while a grant may still be at work (no word from its
 owner, and the window and grace not over) there is no next epoch: so no piece is made
@@ -37,11 +40,13 @@ from .attempts import (
     Accepting,
     Asking,
     Attempt,
+    Comparing,
     Done,
     Dropped,
     Granted,
     JobState,
     Leased,
+    Leaving,
     OrderState,
     Waiting,
     new_order,
@@ -49,10 +54,11 @@ from .attempts import (
 )
 from .caring import Caring, Deal, deal_among, enter_deal
 from .letters import Letters
+from .moving import Moving
 from .orders import Orders
 from .parting import Parting
 from .planning import Planner
-from .rounds import Rounds
+from .rounds import Rounds, Seal, no_measures
 from .slots import lease_of
 from .votes import Votes
 from .waits import Timing
@@ -72,6 +78,7 @@ class Buyer:
         timing: Timing | None = None,
         stored: Iterable[OrderState] = (),
         votes: Votes | None = None,
+        seal: Seal = no_measures,
     ) -> None:
         """`stored`: the orders of the time before, as restore.py rebuilds them. `votes` are shared
         with this node's guardian's side."""
@@ -80,9 +87,13 @@ class Buyer:
         self._orders = Orders()
         self._now = Timestamp(0)
         self._out: list[Effect] = []
-        self._parting = self.parting(self._letters, self._out.append)
+        do = self._out.append
+        self._parting = self.parting(self._letters, do)
         self._rounds = self.rounds(
-            self._letters, planner, self._orders, self._timing, self._parting, self._out.append
+            self._letters, planner, self._orders, self._timing, self._parting, do, seal
+        )
+        self._moving = Moving(
+            self._letters, planner, self._orders, self._timing, self._rounds, self._out.append
         )
         self._caring = Caring(self._letters, votes or Votes(), self._out.append)
         for state in stored:
@@ -108,6 +119,8 @@ class Buyer:
                 self._entrusted(event, now)
             case events.Shown(letter, papers):
                 self._shown(letter, papers, now)
+            case events.MachineFound(order, job):
+                self._moving.found(self._orders.find_open(order), job, now)
             case events.Cancelled(order):
                 self._cancel(order, now)
             case (
@@ -196,7 +209,7 @@ class Buyer:
         state.is_cancelled = True
         for job in state.jobs:
             if not isinstance(job.state, Granted | Done):
-                self._call_off(job, reason, now)
+                self._parting.call_off(job, reason, now)
                 job.state = Dropped(reason)
 
     # Letters from owners.
@@ -211,7 +224,7 @@ class Buyer:
                 self._leased(record, record.body, now)
             case Progress(lease=lease):
                 self._progressed(record, record.body, RecordId(lease), now)
-            case Release():
+            case Release(if_gain=False):
                 self._let_down(record, record.body, now)
             case Receipt(statement="made" | "failed"):
                 self._reported(record, record.body, now)
@@ -236,13 +249,12 @@ class Buyer:
     def _offered(self, record: Record, request: RecordId, now: Timestamp) -> None:
         job = self._orders.find(request)
         match job.state if job else None:
-            case Asking(requests=requests, offers=offers, heard_at=heard_at) if (
-                job is not None and requests.get(request) == record.author
+            case (Asking() as asking) | Leased(move=Comparing(asking)) if (
+                job is not None and asking.requests.get(request) == record.author
             ):
-                if request not in offers:
-                    offers[request], heard_at[request] = record, now
+                if asking.hear(record, now):
                     self._orders.name(job, record.id)
-            case Accepting(offer=offer) if offer.id == record.id:
+            case Accepting(offer=offer) | Leased(move=Leaving(offer)) if offer.id == record.id:
                 pass
             case _:
                 if job is None or all(a.offer.request != request for a in job.attempts):
@@ -253,8 +265,14 @@ class Buyer:
         if job is None:
             return
         match job.state:
-            case Asking(requests=requests, refusals=refusals) if requests.get(about) == owner:
-                refusals[owner] = job.refusals[owner] = reason
+            case (Asking() as asking) | Leased(move=Comparing(asking)) if (
+                asking.requests.get(about) == owner
+            ):
+                asking.refusals[owner] = job.refusals[owner] = reason
+            case Leased(lease=lease, move=Leaving(question=question)) if (
+                question.id == about and lease.author == owner
+            ):
+                job.state = replace(job.state, move=None)
             case Accepting(offer=offer, acceptance=acceptance) if (
                 acceptance.id == about and offer.author == owner
             ):
@@ -278,8 +296,7 @@ class Buyer:
                 offer.author == record.author and acceptance.id == lease.acceptance
             ):
                 order = self._orders.get(job.order).order
-                late_ms = max(order.grace_ms, order.patience_ms)
-                if job.is_as_offered(record, offer_of(offer), late_ms):
+                if job.is_as_offered(record, offer_of(offer), order):
                     self._enter_lease(job, job.state, record, now)
                 else:
                     self._parting.release(
@@ -300,9 +317,8 @@ class Buyer:
         to_start_ms = max(0, lease_of(lease).start_by - lease.body.at)
         grace_ms = self._orders.get(job.order).order.grace_ms
         until = Timestamp(now + to_start_ms + grace_ms + self._patience_ms(job))
-        state = Leased(
-            taken.offer, taken.acceptance, lease, until, self._timing.check_at(until, now)
-        )
+        check_at, ahead_ms = self._timing.check_at(until, now), now - lease.body.at
+        state = Leased(taken.offer, taken.acceptance, lease, until, check_at, ahead_ms=ahead_ms)
         job.state = state
         job.attempts.append(Attempt(job.epoch, job.pieces, lease.author, offer, lease.id))
         self._orders.name(job, lease.id, public_half(lease).id)
@@ -366,12 +382,11 @@ class Buyer:
                 self._out.append(effects.Keep(record))
                 self._caring.ended(job.current)
                 job.close("released", release.reason)
-                self._rounds.back(job, release.reason, now, avoid=record.author)
-            case Asking(offers=offers, refusals=refusals):
-                for request, offer in list(offers.items()):
-                    if offer.id == release.about and offer.author == record.author:
-                        del offers[request]
-                        refusals[record.author] = job.refusals[record.author] = release.reason
+                if not self._moving.leave(job, now):
+                    self._rounds.back(job, release.reason, now, avoid=record.author)
+            case (Asking() as asking) | Leased(move=Comparing(asking)):
+                if asking.take_back(record.author, release):
+                    job.refusals[record.author] = release.reason
             case _:
                 pass
 
@@ -403,29 +418,16 @@ class Buyer:
             case Done() | Dropped():
                 pass
             case Granted(lease=lease) | Leased(lease=lease) if lease.id == attempt.lease:
-                failed = receipt.statement == "failed"
-                self._rounds.back(job, receipt.reason, now, avoid=attempt.owner if failed else None)
+                failures = job.failures_of(attempt.owner)
+                avoid = attempt.owner if failures > 1 else None
+                self._rounds.back(job, receipt.reason, now, avoid=avoid, at_once=failures == 1)
             case Granted(lease=lease):
                 if job.pieces == 0:  # The machine that is at it now need not end.
                     self._parting.give_up(job.current, "made by an earlier attempt after all", now)
             case Waiting() | Asking() | Accepting() | Leased():
                 if attempt.made:
-                    self._call_off(job, "an earlier attempt was made after all", now)
+                    self._parting.call_off(job, "an earlier attempt was made after all", now)
                     self._rounds.back(job, receipt.reason, now)
-
-    def _call_off(self, job: JobState, reason: str, now: Timestamp) -> None:
-        """Give up the present attempt, which has not been granted."""
-        match job.state:
-            case Asking(offers=offers):
-                for offer in offers.values():
-                    self._parting.decline(offer, reason, now)
-            case Accepting(offer=offer):
-                self._parting.release(offer.id, offer.author, reason, now)
-            case Leased():
-                job.close("released", reason)
-                self._parting.give_up(job.current, reason, now)
-            case _:
-                pass
 
     # Time.
 
@@ -461,6 +463,7 @@ class Buyer:
                     self._rounds.back(job, "not started in time", now, avoid=lease.author)
                 elif now >= check_at:
                     self._check(job, job.state, now)
+                self._moving.advance(job, now)
             case Granted(lease=lease, grant=grant, check_at=check_at):
                 if now >= grant.body.until:
                     job.close("silent", "no word beyond the window and its grace")

@@ -46,7 +46,15 @@ class Letters:
 
     # From a buyer.
 
-    def request(self, state: OrderState, job: JobState, to: NodeId, now: Timestamp) -> Record:
+    def request(
+        self,
+        state: OrderState,
+        job: JobState,
+        to: NodeId,
+        now: Timestamp,
+        instead: RecordId | None = None,
+    ) -> Record:
+        """`instead`: the lease that the job would leave."""
         order = state.order
         body = Request(
             **self._author.head("request", now),
@@ -63,12 +71,14 @@ class Letters:
             guardians=order.guardians,
             patience_ms=order.patience_ms,
             hour_minor=order.hour_minor,
+            instead=instead,
         )
         return self._author.sign(body)
 
-    def acceptance(self, offer: Record, now: Timestamp) -> Record:
+    def acceptance(self, offer: Record, measures: bytes | None, now: Timestamp) -> Record:
         head = self._author.head("acceptance", now)
-        return self._author.sign(Acceptance(**head, to=offer.author, offer=offer.id))
+        body = Acceptance(**head, to=offer.author, offer=offer.id, measures=measures)
+        return self._author.sign(body)
 
     def grant(self, lease: Record, order: Order, asked_at: int, now: Timestamp) -> Record:
         """`asked_at`: when the owner asked for it, by its own clock."""
@@ -145,6 +155,7 @@ class Letters:
             energy_mwh=quote.energy_mwh,
             co2e_mg=_count(window.co2e_mg),
             basis=window.basis,
+            seal_key=quote.seal_key,
         )
         return self._author.sign(body)
 
@@ -160,7 +171,7 @@ class Letters:
         offer = slot.offered
         body = Window(
             **self._author.head(f"window/{offer.machine}", now),
-            until=offer.end + WINDOW_KNOWN_MS,
+            until=max(offer.end, now) + WINDOW_KNOWN_MS + slot.asked.patience_ms,
             machine=offer.machine,
             start=offer.start,
             end=offer.end,
@@ -183,7 +194,7 @@ class Letters:
             epoch=request.epoch,
             machine=offer.machine,
             start=offer.start,
-            start_by=start_by(offer, max(request.grace_ms, request.patience_ms)),
+            start_by=start_by(offer, request.grace_ms, request.patience_ms),
             end=offer.end,
             length_ms=offer.length_ms,
             window=window.data,
@@ -262,9 +273,12 @@ class Letters:
         )
         return self._author.sign(body)
 
-    def release(self, about: RecordId, to: NodeId, reason: str, now: Timestamp) -> Record:
+    def release(
+        self, about: RecordId, to: NodeId, reason: str, now: Timestamp, *, if_gain: bool = False
+    ) -> Record:
         head = self._author.head("release", now)
-        return self._author.sign(Release(**head, to=to, about=about, reason=_said(reason)))
+        body = Release(**head, to=to, about=about, reason=_said(reason), if_gain=if_gain)
+        return self._author.sign(body)
 
 
 # A machine may say anything of itself; what is signed has the form of a record (LEASE-21).

@@ -17,7 +17,7 @@ Two slots that are alive never overlap on a machine. Rules: specs/lease.md.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, assert_never
+from typing import Protocol, assert_never
 
 from .. import effects, events
 from ..author import Author
@@ -30,9 +30,10 @@ from ..limits import (
     PATIENCE_MS_MAX,
     WINDOWS_OVER_MAX,
 )
-from ..records import Acceptance, Grant, Receipt, Record, Release, Request
+from ..records import Acceptance, Grant, Receipt, Record, Release, Request, Window
 from .intake import Automatic, HouseRule, Intake
 from .letters import Letters
+from .reporting import Reporting
 from .rooms import Prefer, Rooms, shortest_first
 from .schedule import Schedule
 from .slots import (
@@ -48,13 +49,10 @@ from .slots import (
     lease_of,
 )
 from .starts import AtOnce, Starts
-from .windows import length_of
+from .telling import Telling
+from .windows import LEEWAY_PERMILLE, length_of
 
 BEAT_MS_MIN = 1_000
-RESEND_MS_MAX = 5 * 60_000
-"""Between two tellings of an end that its buyer does not confirm."""
-TELL_MS_MAX = LEASE_TERM_MS_MAX
-"""How long an end is told to a buyer who never answers."""
 ENDED_KEPT_MS = 60 * 60_000
 """How long what is over is answered for, once its request can be played no more."""
 
@@ -80,9 +78,7 @@ class Timing:
     """Before it asks for the grant, or tells of the end, once more; doubles each time."""
     ask_ms_max: int = 5 * 60_000
     """Between two questions for a grant."""
-    leeway_permille: int = 500
-    """Of a job's length: how much later than planned its window ends, so that others may come
-    before it. Below 1000, two like jobs at one time are a lie."""
+    leeway_permille: int = LEEWAY_PERMILLE
 
 
 class Owner:
@@ -119,6 +115,10 @@ class Owner:
         self._begin_at = 0
         """When the next lease may begin that waits for hours or power; 0: none does."""
         self._out: list[Effect] = []
+        self._telling = Telling(self._letters, self._out.append)
+        self._reporting = Reporting(
+            self._letters, self._schedule, self._telling, self._timing.resend_ms, self._out.append
+        )
         for slot in stored:
             self._now = max(self._now, self._letters.go_on_after(slot))
             self._schedule.put(slot)
@@ -131,6 +131,10 @@ class Owner:
         """Return the requests on which a person is to decide, the oldest first."""
         return self._intake.waiting(now)
 
+    def note_windows(self, windows: Iterable[Record]) -> None:
+        """Take in what this node has signed, also in a time that its disk knows nothing of."""
+        self._schedule.note_windows(windows)
+
     def free_at(self, machine: str, now: Timestamp) -> int:
         return self._rooms.free_at(machine, now)
 
@@ -138,7 +142,7 @@ class Owner:
         """Return what must now be done, in order."""
         # A clock that is set back must not bring a lapsed hold to life again (LEASE-5).
         now = self._now = max(now, self._now)
-        self._out = []
+        self._out.clear()
         match event:
             case events.Arrived(record):
                 self._arrived(record, now)
@@ -147,7 +151,7 @@ class Owner:
                 if slot and isinstance(slot.state, Running):
                     self._set(slot, replace(slot.state, state=state, permille=permille))
             case events.JobEnded():
-                self._job_ended(event, now)
+                self._reporting.ended(event, now)
             case events.Decided():
                 self._decided(event, now)
             case events.MachinesChanged(machines):
@@ -159,13 +163,14 @@ class Owner:
                 | events.Placed()
                 | events.Shown()
                 | events.Entrusted()
+                | events.MachineFound()
                 | events.Cancelled()
             ):
                 pass
             case _:
                 assert_never(event)
         self._advance(now)
-        return self._out
+        return list(self._out)
 
     # Letters from buyers.
 
@@ -177,33 +182,37 @@ class Owner:
                 self._accepted(record, self._schedule.of_offer(RecordId(offer)), now)
             case Grant(lease=lease):
                 self._granted(record, record.body, self._schedule.of_lease(RecordId(lease)), now)
+            case Release(about=about, if_gain=True):
+                self._asked_to_let_go(record, self._schedule.of_lease(RecordId(about)), now)
             case Release(about=about):
                 self._released(record, record.body, RecordId(about), now)
+            case Window() if record.author == self._letters.node:
+                self.note_windows([record])
             case Receipt(statement="confirmed", lease=lease):
                 slot = self._schedule.of_lease(RecordId(lease))
-                self._confirmed(record, record.body, slot, now)
+                self._reporting.confirmed(record, record.body, slot, now)
             case _:
                 pass
 
     def _asked(self, record: Record, request: Request, now: Timestamp) -> None:
         known = self._schedule.of_request(record.id)
         if known is not None:
-            self._say_again(known, record)
+            self._telling.say_again(known, record)
             return
         why_not = self._intake.why_not(record, request)
         if why_not:
-            self._refuse(record, why_not, now)
+            self._telling.refuse(record, why_not, now)
             return
         for slot in self._intake.rivals(record.author, request):
             if isinstance(slot.state, Held | Leased | Ready):
                 self._end(slot, "fenced off by a later epoch", now)
         quotes = self.quoter.quote(request, now, record.author)
         if isinstance(quotes, str):
-            self._refuse(record, quotes, now)
+            self._telling.refuse(record, quotes, now)
         elif not self._intake.must_ask(record):
             self._hold(record, request, quotes, now)
         elif why_not := self._intake.why_not_ask(request, now):
-            self._refuse(record, why_not, now)
+            self._telling.refuse(record, why_not, now)
         else:
             self._intake.wait(record, request)
             self._out.append(effects.Keep(record))
@@ -215,21 +224,22 @@ class Owner:
         assert isinstance(record.body, Request)
         quotes = self.quoter.quote(record.body, now, record.author)
         if not event.takes or isinstance(quotes, str):
-            self._refuse(record, event.reason or "its operator said no", now)
+            self._telling.refuse(record, event.reason or "its operator said no", now)
         else:
             self._hold(record, record.body, quotes, now)
 
     def _hold(self, record: Record, request: Request, quotes: list[Quote], now: Timestamp) -> None:
         best = self._rooms.best(quotes, request, now)
         if best is None or best[0].end > now + LEASE_TERM_MS_MAX:
-            self._refuse(record, "queue, hours and power here leave no window to promise", now)
+            why_not = "queue, hours and power here leave no window to promise"
+            self._telling.refuse(record, why_not, now)
             return
         window, quote = best
         offer = self._letters.offer(record, quote, window, self._hold_ms(request), now)
         slot = Slot(record, offer, Held())
         self._schedule.check_free(slot)
         self._schedule.put(slot)
-        self._keep_and_send(slot.buyer, record, offer)
+        self._telling.keep_and_send(slot.buyer, record, offer)
 
     def _hold_ms(self, request: Request) -> int:
         """Return for how long an offer is held: until its buyer's answer can be here."""
@@ -237,10 +247,10 @@ class Owner:
 
     def _accepted(self, record: Record, slot: Slot | None, now: Timestamp) -> None:
         if slot is None or slot.buyer != record.author:
-            self._refuse(record, "no such offer here", now)
+            self._telling.refuse(record, "no such offer here", now)
             return
         if not isinstance(slot.state, Held):
-            self._say_again(slot, record)
+            self._telling.say_again(slot, record)
             return
         if now >= slot.offered.held_until:
             self._end(slot, "the offer has lapsed", now)
@@ -261,11 +271,11 @@ class Owner:
 
     def _granted(self, record: Record, grant: Grant, slot: Slot | None, now: Timestamp) -> None:
         if slot is None or record.author not in slot.granters:
-            self._refuse(record, "no such lease here", now)
+            self._telling.refuse(record, "no such lease here", now)
             return
         asked = slot.asked
         if (grant.order, grant.job, grant.epoch) != (asked.order, asked.job, asked.epoch):
-            self._refuse(record, "the lease is for another job", now)
+            self._telling.refuse(record, "the lease is for another job", now)
             return
         match slot.state:
             case Leased(lease) | Ready(lease) if now > min(lease_of(lease).start_by, grant.use_by):
@@ -278,7 +288,7 @@ class Owner:
             case Held() | Leased() | Ready() | Running():
                 pass  # A grant out of turn comes again when the machine is free and asks for it.
             case Reported() | Ended():
-                self._say_again(slot, record)
+                self._telling.say_again(slot, record)
 
     def _take_grant(self, record: Record, slot: Slot, state: Ready, now: Timestamp) -> None:
         granted_by = state.granted_by | {record.author}
@@ -309,32 +319,21 @@ class Owner:
                     self._out.append(effects.Keep(record))
                     self._out.append(effects.Stop(slot.offered.machine, lease, reason))
             case Reported() | Ended():
-                self._say_again(slot, record)
+                self._telling.say_again(slot, record)
 
-    def _confirmed(
-        self, record: Record, receipt: Receipt, slot: Slot | None, now: Timestamp
-    ) -> None:
-        if slot is None or not isinstance(slot.state, Reported):
+    def _asked_to_let_go(self, record: Record, slot: Slot | None, now: Timestamp) -> None:
+        """Give a lease back whose job has a better offer, if others here gain by it (LEASE-35)."""
+        if slot is None or slot.buyer != record.author:
             return
-        told = slot.state.receipt
-        if receipt.about == told.id and record.author in (slot.buyer, *slot.granters):
-            self._out.append(effects.Keep(record))
-            if record.author == slot.ordered_by:
-                self._set(slot, Ended(told, now, slot.state.lease))
+        match slot.state:
+            case Leased(granted_by=by) if not by and self._rooms.is_better_without(slot, now):
+                self._end(slot, "given back for a better machine", now)
+            case Ended():
+                self._telling.say_again(slot, record)
+            case _:
+                self._telling.refuse(record, "it is kept here: nobody waits for its window", now)
 
     # The machine's word, and the operator's.
-
-    def _job_ended(self, event: events.JobEnded, now: Timestamp) -> None:
-        slot = self._schedule.of_lease(event.lease)
-        if slot is None or not isinstance(slot.state, Running):
-            return
-        lease, reason = slot.state.lease, slot.state.stopping or event.reason
-        receipt = self._letters.receipt(slot, lease, event, reason, now)
-        wait_ms = self._timing.resend_ms
-        self._set(slot, Reported(lease, receipt, Timestamp(now + wait_ms), wait_ms))
-        self._keep_and_send(slot.buyer, receipt)
-        self._show_guardians(slot, [slot.request, slot.offer, lease, receipt], now)
-        self._out.append(effects.CapacityChanged(slot.offered.machine))
 
     def _give_back_leases_outside(self, machines: frozenset[str], now: Timestamp) -> None:
         for slot in self.slots():
@@ -375,6 +374,7 @@ class Owner:
                     self._close(slot, "the offer has lapsed", now)
             case Leased(lease) | Ready(lease) if now > lease_of(lease).start_by:
                 self._end(slot, "it was not started in time", now)
+                self._note_waste(slot)
             case Ready(lease, ask_at=ask_at, wait_ms=wait_ms):
                 if now >= ask_at:
                     wait_ms = min(2 * wait_ms, self._timing.ask_ms_max)
@@ -383,22 +383,12 @@ class Owner:
                 if now >= beat_at:
                     at = Timestamp(now + _beat_ms(slot))
                     self._set(slot, replace(slot.state, beat_at=at))
-                    self._tell_progress(slot, slot.state.state, slot.state.permille, now)
+                    self._telling.progress(slot, slot.state.state, slot.state.permille, now)
             case Reported(tell_at=tell_at):
                 if now >= tell_at:
-                    self._tell_again(slot, slot.state, now)
+                    self._reporting.tell_again(slot, slot.state, now)
             case Leased() | Ended():
                 pass
-
-    def _tell_again(self, slot: Slot, told: Reported, now: Timestamp) -> None:
-        if now > told.receipt.body.at + TELL_MS_MAX:
-            self._set(slot, Ended(told.receipt, now, told.lease))
-            return
-        wait_ms = min(2 * told.wait_ms, RESEND_MS_MAX)
-        self._set(slot, replace(told, tell_at=Timestamp(now + wait_ms), wait_ms=wait_ms))
-        self._out.append(effects.Send(slot.buyer, told.receipt))
-        papers = [slot.request, slot.offer, told.lease, told.receipt]
-        self._show_guardians(slot, papers, now)
 
     def _make_ready(self, now: Timestamp) -> None:
         """Ask for the grant of each machine's next lease, early where all promises still hold,
@@ -420,18 +410,8 @@ class Owner:
         assert isinstance(slot.state, Leased | Ready)
         by = slot.state.granted_by
         self._set(slot, Ready(lease, Timestamp(now + wait_ms), wait_ms, by))
-        self._tell_progress(slot, "ready", 0, now)
-        self._show_guardians(slot, [slot.request, slot.offer, lease], now)
-
-    def _tell_progress(
-        self,
-        slot: Slot,
-        state: Literal["ready", "running", "paused"],
-        permille: int,
-        now: Timestamp,
-    ) -> None:
-        progress = self._letters.progress(slot, state, permille, now)
-        self._out.append(effects.Send(slot.buyer, progress))
+        self._telling.progress(slot, "ready", 0, now)
+        self._telling.show_guardians(slot, [slot.request, slot.offer, lease], now)
 
     @staticmethod
     def _next_at(slot: Slot) -> int:
@@ -459,6 +439,12 @@ class Owner:
         if slot.lease is not None:
             self._out.append(effects.CapacityChanged(slot.offered.machine))
 
+    def _note_waste(self, slot: Slot) -> None:
+        """Note of a slot that has ended that its buyer was asked for the grant in vain."""
+        ended = self._schedule.of_request(slot.request.id)
+        if isinstance(slot.state, Ready) and ended and isinstance(ended.state, Ended):
+            self._set(ended, replace(ended.state, is_wasted=True))
+
     def _close(self, slot: Slot, reason: str, now: Timestamp) -> Record:
         """Give up a slot: kept before the window can go to another (LEASE-4)."""
         about = slot.lease or slot.offer
@@ -466,33 +452,6 @@ class Owner:
         self._out.append(effects.Keep(release))
         self._set(slot, Ended(release, now, slot.lease))
         return release
-
-    def _say_again(self, slot: Slot, letter: Record) -> None:
-        """Answer a letter that came twice, or too late, with where the slot stands."""
-        match slot.state:
-            case Held():
-                answer = slot.offer
-            case Leased(lease) | Ready(lease) | Running(lease):
-                answer = lease
-            case Reported(receipt=last) | Ended(last=last):
-                answer = last
-        if answer.id != letter.id:  # A node that buys from itself hears its own letters.
-            self._out.append(effects.Send(slot.buyer, answer))
-
-    def _refuse(self, about: Record, reason: str, now: Timestamp) -> None:
-        self._out.append(effects.Send(about.author, self._letters.refusal(about, reason, now)))
-
-    def _show_guardians(self, slot: Slot, papers: list[Record], now: Timestamp) -> None:
-        """Let the guardians of an order see how far a job has come (LEASE-27); of an end that its
-        buyer does not confirm, the buyer too: it may never have heard of the lease."""
-        for guardian in map(NodeId, slot.asked.guardians):
-            if guardian != slot.buyer or isinstance(slot.state, Reported):
-                letter = self._letters.evidence(guardian, slot.asked.order, papers, now)
-                self._out.append(effects.Send(guardian, letter))
-
-    def _keep_and_send(self, to: NodeId, *kept: Record) -> None:
-        self._out.extend(effects.Keep(record) for record in kept)
-        self._out.append(effects.Send(to, kept[-1]))
 
 
 def _beat_ms(slot: Slot) -> int:

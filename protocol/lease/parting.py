@@ -10,7 +10,7 @@ from ..effects import Effect
 from ..ids import NodeId, RecordId, Timestamp
 from ..limits import HOLD_MS_MAX
 from ..records import Record
-from .attempts import Attempt, Granted, JobState, Leased, offer_of
+from .attempts import Accepting, Asking, Attempt, Granted, JobState, Leased, offer_of
 from .letters import Letters
 
 
@@ -39,6 +39,20 @@ class Parting:
             attempt.release = self._letters.release(attempt.lease, attempt.owner, reason, now)
             self._do(effects.Keep(attempt.release))
         self._do(effects.Send(attempt.owner, attempt.release))
+
+    def call_off(self, job: JobState, reason: str, now: Timestamp) -> None:
+        """Give up the present attempt, which has not been granted."""
+        match job.state:
+            case Asking(offers=offers):
+                for offer in offers.values():
+                    self.decline(offer, reason, now)
+            case Accepting(offer=offer):
+                self.release(offer.id, offer.author, reason, now)
+            case Leased():
+                job.close("released", reason)
+                self.give_up(job.current, reason, now)
+            case _:
+                pass
 
     def say_again(self, job: JobState, state: Leased | Granted) -> None:
         """Repeat the last word on a lease; its owner answers with where the slot stands."""

@@ -198,6 +198,8 @@ class _Orders:
         self._now = now
         self._designs: dict[RecordId, Record] = {}
         self._requests: dict[RecordId, tuple[JobState, Request]] = {}
+        self._fences: dict[tuple[OrderId, int], int] = {}
+        """By job: below this epoch no attempt is under way."""
         self._offers: dict[RecordId, Record] = {}
         self._taken: dict[RecordId, tuple[Record, Record]] = {}
         """By acceptance: the offer, and the acceptance itself."""
@@ -270,6 +272,8 @@ class _Orders:
         job = self.orders[order].jobs[request.job]
         job.epoch = max(job.epoch, request.epoch)
         self._requests[record.id] = (job, request)
+        if request.instead is None:  # Else the job kept what it had meanwhile.
+            self._fences[order, job.index] = max(self._fence(job), request.epoch)
 
     def _take_lease(self, record: Record, lease: Lease) -> None:
         asked = self._requests.get(RecordId(lease.request))
@@ -325,13 +329,16 @@ class _Orders:
             attempt.end(receipt.body, is_missing=True)
             attempt.confirmation = self._confirmations.get(attempt.lease)
 
+    def _fence(self, job: JobState) -> int:
+        return self._fences.get((job.order, job.index), 0)
+
     def _close_job(self, job: JobState, state: OrderState) -> None:
         job.attempts.sort(key=lambda attempt: attempt.epoch)
         is_wanted = job.pieces > 0 and not state.is_cancelled
         for attempt in job.attempts:
             if attempt.outcome != "open":
                 continue
-            if attempt.epoch < job.epoch:
+            if attempt.epoch < self._fence(job):
                 attempt.outcome = "silent" if attempt.is_granted else "not started"
             elif attempt.is_granted or is_wanted:
                 self._hold(job, attempt, state)

@@ -5,16 +5,17 @@ Joins the queues of its machines (`turns.py`) with their hours and the workshop'
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
-from ..ids import Timestamp
+from ..ids import RecordId, Timestamp
 from ..limits import HOUR_MS
-from ..records import Request
+from ..records import Offer, Request
 from .schedule import Schedule
 from .slots import Leased, Promised, Quote, Ready, Running, Slot
 from .starts import Load, Starts, Turn
 from .turns import Interval, Promise, Queue
-from .windows import length_of
+from .windows import length_of, planned_end
 
 Prefer = Callable[[list[Slot], Timestamp], list[Slot]]
 """Puts the leases that wait for one machine in the order in which its owner would begin them.
@@ -38,9 +39,12 @@ class Rooms:
         self._leeway_permille = leeway_permille
 
     def free_at(self, machine: str, now: Timestamp) -> int:
-        """Return when the machine's queue ends."""
+        """Return when the machine's queue will probably end: what waits is taken without the
+        margins of its windows, and begins as soon as it can."""
         queue = self._queue(machine, now)
-        return max([queue.free_at, *(end for _, end in queue.plan().values())])
+        likely = tuple(self._likely(promise) for promise in queue.promises)
+        made = replace(queue, promises=likely).plan()
+        return max([queue.free_at, *(end for _, end in made.values())])
 
     def best(
         self, quotes: list[Quote], request: Request, now: Timestamp
@@ -51,6 +55,20 @@ class Rooms:
         found = ((self._window(quote, request, loads, now), quote) for quote in quotes)
         windows = [(window, quote) for window, quote in found if window is not None]
         return min(windows, key=partial(_worth, request), default=None)
+
+    def is_better_without(self, slot: Slot, now: Timestamp) -> bool:
+        """Tell whether another lease on its machine could be made earlier without a slot, or the
+        slot itself cannot be kept."""
+        leased = {s.offer.id for s in self._schedule.open() if isinstance(s.state, Leased)}
+        queue = self._queue(slot.offered.machine, now)
+        if queue.plan()[slot.offer.id][1] > slot.offered.end:
+            return True
+        # A job may begin before its window does.
+        waiting = tuple(replace(promise, start=0) for promise in queue.promises)
+        others = tuple(promise for promise in waiting if promise.id != slot.offer.id)
+        before = replace(queue, promises=waiting).plan()
+        after = replace(queue, promises=others).plan()
+        return any(after[id_][1] < before[id_][1] for id_ in leased & after.keys())
 
     def next(self, now: Timestamp) -> list[tuple[Slot, int]]:
         """Return for each machine that is kept for nothing the lease that begins next, and when
@@ -100,6 +118,12 @@ class Rooms:
         preferred = self._prefer(slots, now)
         return next((slot for slot in preferred if queue.may_begin(slot.offer.id, now)), None)
 
+    def _likely(self, promise: Promise) -> Promise:
+        slot = self._schedule.of_offer(RecordId(promise.id))
+        assert slot is not None
+        length_ms = min(promise.length_ms, _needs_ms(slot.offered))
+        return replace(promise, start=0, length_ms=length_ms)
+
     def _queue(self, machine: str, now: Timestamp) -> Queue:
         return self._schedule.queue(machine, now, partial(self._starts.window, machine))
 
@@ -123,5 +147,13 @@ def _worth(request: Request, offered: tuple[Promised, Quote]) -> tuple[int, int,
     """Order offers by what they cost the buyer, its time counted; by the end if it says nothing
     of that."""
     window, quote = offered
-    cost = quote.price_minor * HOUR_MS + window.end * request.hour_minor
-    return cost if request.hour_minor else window.end, quote.price_minor, quote.machine
+    promised = Promise(b"", window.start, window.end, quote.duration_ms)
+    margin_ms = max(0, quote.duration_ms - _needs_ms(quote))
+    end = planned_end(promised) - margin_ms
+    cost = quote.price_minor * HOUR_MS + end * request.hour_minor
+    return cost if request.hour_minor else end, quote.price_minor, quote.machine
+
+
+def _needs_ms(what: Quote | Offer) -> int:
+    """Return how long the machine is at it, without the margin of its window; at least 1."""
+    return max(1, what.machine_seconds * 1000)

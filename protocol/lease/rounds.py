@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .. import effects
 from ..effects import Effect
-from ..ids import NodeId, RecordId, Timestamp
+from ..ids import NodeId, OrderId, RecordId, Timestamp
 from ..records import Record
 from .attempts import (
     Accepting,
@@ -31,6 +31,14 @@ EPOCHS_MAX = 10_000
 """Attempts at one job: what a request can count to."""
 
 
+Seal = Callable[[OrderId, bytes], bytes | None]
+"""Returns what an order's buyer chose, sealed to the key of an offer; nothing where it cannot."""
+
+
+def no_measures(_order: OrderId, _key: bytes) -> None:
+    return None
+
+
 class Rounds:
     """Bound to one buyer's orders, and to what becomes of its effects."""
 
@@ -42,6 +50,7 @@ class Rounds:
         timing: Timing,
         parting: Parting,
         do: Callable[[Effect], None],
+        seal: Seal,
     ) -> None:
         self._letters = letters
         self._planner = planner
@@ -49,6 +58,7 @@ class Rounds:
         self._timing = timing
         self._parting = parting
         self._do = do
+        self._seal = seal
 
     def ask(self, state: OrderState, jobs: list[JobState], now: Timestamp) -> None:
         """Ask the owners that the planner finds for each job."""
@@ -66,15 +76,27 @@ class Rounds:
     def _ask_for(
         self, state: OrderState, job: JobState, owners: list[NodeId], now: Timestamp
     ) -> None:
+        requests = self.send_requests(state, job, owners, now)
+        job.state = Asking(requests, self._timing.ask_until(state.order.patience_ms, now))
+
+    def send_requests(
+        self,
+        state: OrderState,
+        job: JobState,
+        owners: list[NodeId],
+        now: Timestamp,
+        instead: RecordId | None = None,
+    ) -> dict[RecordId, NodeId]:
+        """Ask these owners in a new epoch. `instead`: the lease that the job has."""
         job.epoch = max(job.epoch, job.fence) + 1
         requests: dict[RecordId, NodeId] = {}
         for owner in owners:
-            request = self._letters.request(state, job, owner, now)
+            request = self._letters.request(state, job, owner, now, instead)
             requests[request.id] = owner
             self._orders.name(job, request.id)
             self._do(effects.Keep(request))
             self._do(effects.Send(owner, request))
-        job.state = Asking(requests, self._timing.ask_until(state.order.patience_ms, now))
+        return requests
 
     def choose(self, state: OrderState, jobs: list[JobState], now: Timestamp) -> None:
         """Take an offer for each job of a round that is over."""
@@ -85,7 +107,7 @@ class Rounds:
                 self._put_off_silent(state, result.job, now)
                 self.back(result.job, result.why_none, now)
             else:
-                self._accept(result.job, result.taken, now)
+                self.accept(result.job, result.taken, now)
 
     def _put_off_silent(self, state: OrderState, job: JobState, now: Timestamp) -> None:
         """Of a job that got no offer, ask others before those who said nothing."""
@@ -95,8 +117,10 @@ class Rounds:
                 if owner not in asking.refusals:
                     state.avoid[owner] = Timestamp(now + self._timing.avoid_ms)
 
-    def _accept(self, job: JobState, offer: Record, now: Timestamp) -> None:
-        acceptance = self._letters.acceptance(offer, now)
+    def accept(self, job: JobState, offer: Record, now: Timestamp) -> None:
+        key = offer_of(offer).seal_key
+        measures = self._seal(job.order, key) if key and job.part.scad else None
+        acceptance = self._letters.acceptance(offer, measures, now)
         self._orders.name(job, offer.id, acceptance.id)
         # The hold counts from when the owner signed, by the owner's clock.
         hold_ms = offer_of(offer).held_until - offer.body.at
@@ -109,10 +133,16 @@ class Rounds:
         self._do(effects.Send(offer.author, acceptance))
 
     def back(
-        self, job: JobState, reason: str, now: Timestamp, *, avoid: NodeId | None = None
+        self,
+        job: JobState,
+        reason: str,
+        now: Timestamp,
+        *,
+        avoid: NodeId | None = None,
+        at_once: bool = False,
     ) -> None:
-        """Let what is missing be asked for anew: at once where an owner lets the order down
-        for the first time, else after a while."""
+        """Let what is missing be asked for anew: at once where that is said, or where an owner
+        lets the order down for the first time; else after a while."""
         state = self._orders.get(job.order)
         if job.pieces == 0:
             job.state = Done()
@@ -121,7 +151,7 @@ class Rounds:
             job.state = Dropped("the order was cancelled")
             return
         wait_ms = 0
-        if avoid is None or state.avoid.get(avoid, 0) > now:
+        if not at_once and (avoid is None or state.avoid.get(avoid, 0) > now):
             wait_ms = self._timing.retry_after_ms(job.failures)
             job.failures += 1
         if avoid is not None:

@@ -4,12 +4,14 @@ The transitions between a slot's states are in `owner.py`; in which order a mach
 them, and where there is room for another, in `turns.py`.
 """
 
+from collections.abc import Iterable
+
 from ..ids import NodeId, RecordId, Timestamp
 from ..limits import CLOCK_SKEW_MS_MAX
-from ..records import Record
+from ..records import Record, read
 from .slots import Ended, Held, Leased, Running, Slot
 from .turns import Fit, Promise, Queue
-from .windows import length_of, overlap, public_half
+from .windows import length_of, overlap, public_half, window_of
 
 TAKEN_COUNTS = 8
 """Who asks eight workshops for each job is no nuisance to any."""
@@ -25,6 +27,8 @@ class Schedule:
         self._on_machine: dict[str, dict[RecordId, None]] = {}
         self._request_of: dict[RecordId, RecordId] = {}
         self._last_lease: dict[str, Record] = {}
+        self._signed: dict[str, list[Record]] = {}
+        """By machine: windows that others, or the disk, know this workshop to have signed."""
 
     def put(self, slot: Slot) -> None:
         """Enter a slot, in the place of its earlier state."""
@@ -39,9 +43,17 @@ class Schedule:
             if last is None or last.body.seq < lease.body.seq:
                 self._last_lease[slot.offered.machine] = lease
 
+    def note_windows(self, windows: Iterable[Record]) -> None:
+        """Enter windows that this workshop has signed, perhaps in a time that its disk knows
+        nothing of (LEASE-37). One that still holds overlaps with no other that is given."""
+        for record in windows:
+            self._signed.setdefault(window_of(record).machine, []).append(record)
+
     def forget_ended(self, before: Timestamp, now: Timestamp) -> None:
         """Drop the slots that ended before a time, whose request has expired, and of whose
         windows nothing is left that a later one could overlap with."""
+        for machine, windows in self._signed.items():
+            self._signed[machine] = [window for window in windows if window.body.until > now]
         for slot in list(self._slots.values()):
             if not isinstance(slot.state, Ended) or slot.state.at >= before:
                 continue
@@ -54,11 +66,13 @@ class Schedule:
                     del self._request_of[slot.lease.id]
 
     def untaken(self, buyer: NodeId) -> int:
-        """Return how many offers a buyer let lapse that are remembered, less `TAKEN_COUNTS` for
-        each that it took."""
+        """Return how many offers a buyer let lapse that are remembered, and `TAKEN_COUNTS` for
+        each lease that it let be wasted; less as many for each that it took and kept."""
         slots = [slot for slot in self.of_buyer(buyer) if not isinstance(slot.state, Held)]
-        taken = sum(slot.lease is not None for slot in slots)
-        return len(slots) - taken - TAKEN_COUNTS * taken
+        lapsed = sum(slot.lease is None for slot in slots)
+        wasted = sum(isinstance(slot.state, Ended) and slot.state.is_wasted for slot in slots)
+        kept = sum(slot.lease is not None and not slot.is_given_back() for slot in slots)
+        return lapsed + TAKEN_COUNTS * (wasted - kept)
 
     def of_request(self, identifier: RecordId) -> Slot | None:
         return self._slots.get(identifier)
@@ -84,17 +98,26 @@ class Schedule:
     def last_window(self, machine: str) -> RecordId | None:
         """Return the id of the window that was last given on a machine."""
         last = self._last_lease.get(machine)
-        return public_half(last).id if last else None
+        given = {window.id: window.body.seq for window in self._signed.get(machine, ())}
+        if last is not None:
+            half = public_half(last)
+            given[half.id] = read(half).body.seq
+        return max(given, key=given.__getitem__, default=None)
 
     def over(self, slot: Slot) -> tuple[RecordId, ...]:
         """Return the windows that overlap with a slot's, and of which nothing more is made."""
-        return tuple(
-            sorted(
-                public_half(other.lease).id
-                for other in self._of_machine(slot.offered.machine)
-                if other.is_lost() and other.lease and overlap(other.offered, slot.offered)
-            )
+        machine = slot.offered.machine
+        lost = (
+            public_half(other.lease).id
+            for other in self._of_machine(machine)
+            if other.is_lost() and other.lease and overlap(other.offered, slot.offered)
         )
+        signed = (
+            window.id
+            for window in self._signed.get(machine, ())
+            if overlap(window_of(window), slot.offered)
+        )
+        return tuple(sorted({*lost, *signed}))
 
     def is_running(self, machine: str) -> bool:
         return any(isinstance(slot.state, Running) for slot in self._of_machine(machine))

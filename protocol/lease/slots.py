@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..fields import Basis
 from ..ids import NodeId, Timestamp
-from ..records import Lease, Offer, Record, Request
+from ..records import Lease, Offer, Record, Release, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Quote:
     mass_mg: int
     energy_mwh: int
     co2e_mg: int
+    seal_key: bytes | None = None
+    """For a part that is made to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class Ended:
     at: Timestamp
     lease: Record | None = None
     """None: the offer came to nothing."""
+    is_wasted: bool = False
+    """The machine was kept for its grant, and that did not come."""
 
 
 State = Held | Leased | Ready | Running | Reported | Ended
@@ -154,6 +158,10 @@ class Slot:
     def is_at_machine(self) -> bool:
         """Tell whether the machine is kept for it now: nothing is put before it any more."""
         return isinstance(self.state, Ready | Running)
+
+    def is_given_back(self) -> bool:
+        """Tell whether it ended before the machine began."""
+        return isinstance(self.state, Ended) and isinstance(self.state.last.body, Release)
 
     def is_lost(self) -> bool:
         """Tell whether there was a lease of which nothing more will be made."""

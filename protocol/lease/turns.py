@@ -6,6 +6,7 @@ is the same after a restart. A new job may come before one that waits if every e
 promised still holds. Pure.
 """
 
+from bisect import bisect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -77,6 +78,8 @@ class Queue:
         Its end has a leeway, though none beyond `by` (0: no date) if it can be made by then.
         """
         before = self.plan()
+        ranked = sorted(self.promises, key=Promise.rank)
+        ranks = [promise.rank() for promise in ranked]
         # Behind all of them there is always room.
         ends = [*(end for _, end in before.values()), *(p.end for p in self.promises)]
         for begin in sorted({max(at, self.free_at), *(end for end in ends if end > at)}):
@@ -87,10 +90,24 @@ class Queue:
             if by and end > by:
                 end = max(by, made[1])
             new = Promise(b"", made[0], end, length_ms)
-            after = plan([*self.promises, new], self.free_at, self.fit)
-            if after[new.id] == made and holds(self.promises, after, before):
+            turn = bisect(ranks, new.rank())
+            free_at = before[ranked[turn - 1].id][1] if turn else self.free_at
+            begins_then = self.fit(max(free_at, new.start), length_ms) == made
+            if begins_then and self._lets_pass(made[1], ranked[turn:], before):
                 return new
         return None
+
+    def _lets_pass(self, at: int, rest: Sequence[Promise], before: dict[bytes, Interval]) -> bool:
+        """Tell whether what is left of a plan holds if the machine is free only at a time. It is
+        looked at no further than to the first that is late, or is made as before."""
+        for promise in rest:
+            made = self.fit(max(at, promise.start), length_of(promise)) or (NEVER, NEVER)
+            if made == before[promise.id]:
+                return True
+            if made[1] > max(promise.end, before[promise.id][1]):
+                return False
+            at = made[1]
+        return True
 
     def may_begin(self, which: bytes, now: int) -> bool:
         """Tell whether a job may begin now, with all that waits before it going after it."""

@@ -26,6 +26,8 @@ class Timing:
     """Without a word about a lease, before its owner is asked whether it still holds."""
     show_ms: int = 15 * 60_000
     """Between two words to the guardians of an order."""
+    look_ms: int = 15 * 60_000
+    """Between two times that owners are asked for a job because a better machine was found."""
 
     def ask_until(self, patience_ms: int, now: Timestamp) -> Timestamp:
         """Return until when offers are waited for."""

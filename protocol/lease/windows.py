@@ -12,10 +12,16 @@ from .. import envelope, records
 from ..envelope import Envelope
 from ..errors import Malformed
 from ..ids import NodeId, RecordId, Timestamp
+from ..limits import MINUTE_MS
 from ..records import Lease, Record, Window
 
 START_BY_SHARE = 20
 """A lease may start late by a twentieth of its length, or by the buyer's grace if that is more."""
+LEEWAY_PERMILLE = 500
+"""Of a job's length: how much later than planned its window ends, so that others may come before
+it. Below 1000, two like jobs at one time are a lie."""
+START_GRACE_MS_MAX = 10 * MINUTE_MS
+"""Of that grace: so long a machine is kept for a grant that does not come."""
 
 
 class Span(Protocol):
@@ -36,10 +42,18 @@ def length_of(span: Span) -> int:
     return span.length_ms or span.end - span.start
 
 
-def start_by(span: Span, grace_ms: int) -> int:
+def planned_end(span: Span) -> int:
+    """Return when the job of a window is made as its owner plans it, by the window's length:
+    without the leeway, of which no more counts than is usual."""
+    length_ms = length_of(span)
+    return max(span.start + length_ms, span.end - length_ms * LEEWAY_PERMILLE // 1000)
+
+
+def start_by(span: Span, grace_ms: int, patience_ms: int) -> int:
     """Return until when the job of a window may start (LEASE-8)."""
     length_ms = length_of(span)
-    return span.end - length_ms + max(grace_ms, length_ms // START_BY_SHARE)
+    late_ms = max(min(grace_ms, START_GRACE_MS_MAX), patience_ms, length_ms // START_BY_SHARE)
+    return span.end - length_ms + late_ms
 
 
 def overlap(one: Span, other: Span) -> bool:

@@ -11,7 +11,7 @@ knows the other's key, but not yet whose it is:
                                         <--     Proof: mac, addresses, or Refused
 
     Open --right proof--> Used by that guest
-         --wrong proof, or taken back--> Ended
+         --taken back---> Ended
 
 A mac is over both keys and both nonces: one that is passed on between two other nodes fits
 neither. The host answers nothing before the guest has proven itself. Rules: specs/pairing.md.
@@ -167,7 +167,7 @@ class Used(Struct, frozen=True, tag="used"):
 
 
 class Ended(Struct, frozen=True, tag="ended"):
-    why: Literal["wrong", "revoked"]
+    why: Literal["revoked"]
 
 
 State = Open | Used | Ended
@@ -192,11 +192,12 @@ def judge(
 ) -> tuple[State, Why | None]:
     """Return what the secret becomes after a proof, and why the guest is refused, if it is.
 
-    One wrong proof ends a secret that nobody has used: who knew the tag alone was guessing.
+    A wrong proof changes nothing: nobody guesses a key of 256 bits, and if it ended the secret,
+    whoever hears the tag could keep two people apart.
     """
     why = refusal(state, met.guest, until, now)
     if why is not None:
         return state, why
     if not met.is_proof(mac, keys, "guest"):
-        return (Ended("wrong") if isinstance(state, Open) else state), "wrong"
+        return state, "wrong"
     return (Used(met.guest, now) if isinstance(state, Open) else state), None

@@ -10,8 +10,8 @@ from typing import Literal
 from ..encoding import plain_text
 from ..ids import NodeId, RecordId
 from ..peer_id import peer_text
-from ..records import Design, Record, Replica
-from ..statements import Denial
+from ..records import Design, Record
+from ..statements import Denial, Replica
 
 What = Literal["author", "design", "root"]
 

@@ -10,7 +10,7 @@ it. A set-up is shorter where the material stays loaded. Times are in millisecon
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -96,29 +96,6 @@ def shop_of(
         loaded=_loaded(loaded or {}, problem, len(rows)),
         free_at=np.maximum(machines.free_at, problem.now),
         promised=_promised(promised or {}, len(rows)),
-    )
-
-
-def joined(shop: Shop, groups: Sequence[Sequence[int]]) -> Shop:
-    """Return the shop in which the jobs of each group are one, with one set-up: those that
-    share a plate (plates.py), of one material and with one date."""
-    first = np.array([group[0] for group in groups], np.intp)
-    count = np.array([len(group) for group in groups])
-    member = np.concatenate([np.array(group, np.intp) for group in groups])
-    start = np.concatenate([[0], count.cumsum()[:-1]])
-
-    def summed(column: Floats) -> Floats:
-        return np.add.reduceat(column[member], start, axis=0)
-
-    return replace(
-        shop,
-        work_ms=summed(shop.work_ms),
-        cost=summed(shop.cost),
-        latest=np.minimum.reduceat(shop.latest[member], start, axis=0),
-        waiting=summed(shop.waiting),
-        lateness=summed(shop.lateness),
-        material=shop.material[first],
-        mass_mg=summed(shop.mass_mg),
     )
 
 

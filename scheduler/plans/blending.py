@@ -9,6 +9,8 @@ from dataclasses import fields
 from itertools import combinations
 from math import sqrt
 
+from commonfab.protocol.errors import UsageError
+
 from ..profiles import Profiles
 from ..weights import Weights
 
@@ -20,10 +22,16 @@ def weights_of(name: str, profiles: Profiles) -> Weights:
 
     Raises `UsageError` for a name that stands for nothing.
     """
-    first, _, second = name.partition(_JOINED_BY)
-    if not second:
-        return profiles.weights(name)
-    return _blend(profiles.weights(first), profiles.weights(second))
+    match name.split(_JOINED_BY):
+        case [_]:
+            return profiles.weights(name)
+        case [first, second] if first and second:
+            return _blend(profiles.weights(first), profiles.weights(second))
+        case _:
+            raise UsageError(
+                f"{name}: what lies between two profiles is named by both, as in cheap+green;"
+                f" there are {', '.join(profiles.names())}"
+            )
 
 
 def all_names(profiles: Profiles) -> list[str]:

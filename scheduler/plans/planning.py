@@ -1,9 +1,10 @@
 """One way to have an order made, for one set of weights: each job where it costs least by then.
 
 The jobs are those that the order would be split into. One after the other is put on the
-machine that is cheapest for it with all that was put before, the longest first, and in
-another try the shortest first. Where a design says that its parts are joined, they go to a
-workshop that does it, and from there to the buyer; where none does, they go to the buyer.
+machine that is cheapest for it with all that was put before, the longest first, in another try
+the shortest first, and in a third as a search over all of them finds best. Where a design
+says that its parts are joined, they go to a workshop that does it, and from there to the
+buyer; where none does, they go to the buyer.
 """
 
 from collections.abc import Sequence
@@ -16,9 +17,11 @@ from commonfab.protocol.joining import joined
 from commonfab.protocol.limits import JOBS_PER_ORDER_MAX
 from commonfab.protocol.records import Design, Part, Place
 
+from ..batches.sequence import search
+from ..batches.shop import shop_of
 from ..columns import Rows
 from ..placement import lowest_tier
-from ..problem import Want
+from ..problem import Want, problem_of
 from ..splitting import pieces_of, split
 from ..view import Snapshot
 from ..weights import Weights
@@ -26,6 +29,8 @@ from .telling import tell
 from .town import Put, Town
 from .ways import Way
 
+SEARCH_TRIES = 60
+"""Some 50 ms for thirty jobs."""
 JOINERS_MAX = 4
 """Workshops that are tried as the place where parts are joined."""
 
@@ -119,12 +124,29 @@ class Planning:
 
     def _made(self, place: Place, by: int) -> tuple[Town, list[Put]]:
         """Return the other parts' jobs on machines, and the town with these; no jobs, if some fit
-        nowhere. Of the longest first and the shortest first, what costs less."""
+        nowhere. Of the longest first, the shortest first and what a search finds, what costs
+        least."""
         wants = [want for part in self._errand.made() for want in self._split(part, place, by)]
         wants.sort(key=lambda want: want.pieces * want.part.seconds)
         rows = self._town().rows(wants)
         found = [self._put(wants[::step], rows[::step]) for step in (-1, 1)]
+        if len(wants) > 1:
+            found.append(self._searched(wants, rows))
         return min(found, key=lambda filled: _cost(filled[1]) if filled[1] else np.inf)
+
+    def _searched(self, wants: Sequence[Want], rows: Sequence[Rows]) -> tuple[Town, list[Put]]:
+        """Put jobs where a search over all machines and sequences together would."""
+        machines = np.unique(np.concatenate(rows))
+        problem = problem_of(wants, self._now)
+        shop = shop_of(self._view, problem, self._weights, machines)
+        plan = search(shop, _Chances().next, SEARCH_TRIES)
+        queued = [
+            (wants[job], machines[at : at + 1])
+            for at, queue in enumerate(plan.queues)
+            for job in queue
+        ]
+        town, puts = self._put([want for want, _ in queued], [row for _, row in queued])
+        return town, [] if plan.unplaced else puts
 
     def _put(self, wants: Sequence[Want], rows: Sequence[Rows]) -> tuple[Town, list[Put]]:
         """Put jobs on their machines one by one."""
@@ -142,6 +164,18 @@ class Planning:
             part, pieces, among, place, by, self._now, weights=self._weights, jobs_max=jobs_max
         )
         return [Want(part, share, place, by) for share in shares]
+
+
+class _Chances:
+    """Numbers from 0 to below 1 that are the same for everybody: a linear congruential generator
+    with Knuth's constants (MMIX), of which the upper bits are taken."""
+
+    def __init__(self) -> None:
+        self._state = 1
+
+    def next(self) -> float:
+        self._state = (self._state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return float((self._state >> 11) / 2**53)
 
 
 def _cost(puts: Sequence[Put]) -> float:

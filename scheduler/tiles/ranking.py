@@ -1,6 +1,6 @@
 """The k best machines of jobs that need the same: searched quickly, and costed exactly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,9 @@ class Town:
         if NO_CODE in need:
             return None
         buyer = asking.weights, asking.currency
-        source = Source(view.machines, view.stocks, derive(asking))
+        # The tiles serve all that is ever asked of the view: whom this question leaves out, too.
+        machines = replace(view.machines, live=view.live)
+        source = Source(machines, view.stocks, derive(asking))
         found = view.index.tiles(need, source, asking.now, buyer)
         return found and cls(view, asking, *found, int(jobs.licence[job]))
 

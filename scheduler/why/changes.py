@@ -27,6 +27,12 @@ def change(constraint: Constraint, case: Case) -> Change | None:
     return made(case) if made else None
 
 
+def effort(constraint: str) -> int:
+    """Return how hard it is to lift an obstacle, by its name: 0, it passes or the buyer lifts it
+    with a word; 1, its owner does; 2, another tool or another design."""
+    return _EFFORTS[constraint]
+
+
 def _volume(case: Case) -> Change:
     needed = sorted(case.want.part.bbox_um)
     sides = tuple(min(n, g) for n, g in zip(needed, case.sides_um(), strict=True))
@@ -122,6 +128,24 @@ _CHANGES: Mapping[Constraint, Callable[[Case], Change | None]] = {
     Constraint.MAKES_FOR: _makes_for,
     Constraint.TRUST: _trust,
     Constraint.DISTANCE: _distance,
+}
+
+_EFFORTS: Mapping[str, int] = {
+    "deadline": 0,
+    "horizon": 0,
+    "capacity": 0,
+    "trust": 0,
+    "distance": 0,
+    "currency": 1,
+    "stock": 1,
+    "material": 1,
+    "takes_jobs": 1,
+    "hours": 1,
+    "licence": 1,
+    "makes_for": 1,
+    "nozzle": 2,
+    "tolerance": 2,
+    "volume": 2,
 }
 
 

@@ -22,6 +22,7 @@ from .explanation import Change, Explanation, Obstacle, Term, Verdict
 BEST = 5
 OTHERS_MAX = 200
 """Machines that are told one by one besides the best; the rest is counted."""
+_SAYABLE = 2.0**53
 
 
 def explain(
@@ -107,10 +108,10 @@ class _Speaker:
             unknown=_unknown(bits, case),
             note=self._note(at, said),
             distance_m=None if bits & Constraint.PLACE else round(facts["distance_m"]),
-            seconds=round(facts["seconds"]),
-            ready_ms=round(facts["ready_ms"]),
-            arrival_ms=round(facts["arrival_ms"]),
-            energy_mwh=round(facts["energy_kwh"] * 1_000_000),
+            seconds=_whole(facts["seconds"]),
+            ready_ms=_whole(facts["ready_ms"]),
+            arrival_ms=_whole(facts["arrival_ms"]),
+            energy_mwh=_whole(facts["energy_kwh"] * 1_000_000),
             co2e_mg=_milli(facts["co2e_g"]),
         )
 
@@ -169,4 +170,10 @@ def _unknown(bits: Constraint, case: Case) -> tuple[str, ...]:
 
 
 def _milli(amount: float) -> int:
-    return round(amount * 1000)
+    return _whole(amount * 1000)
+
+
+def _whole(amount: float) -> int:
+    """Return the nearest integer that can be told: a record may claim a machine to be as slow and
+    as dear as all bounds together allow."""
+    return round(min(amount, _SAYABLE))

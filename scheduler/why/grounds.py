@@ -19,6 +19,7 @@ from commonfab.protocol.errors import Malformed, PeerError
 from commonfab.protocol.ids import NodeId, RecordId, Timestamp
 from commonfab.protocol.records import Capacity, Design, Order, Part, Record, Workshop
 
+from ..last_words import lasting
 from ..problem import Want
 from ..view import CapacityView, Snapshot
 from ..weights import Weights
@@ -201,6 +202,7 @@ def _part(design: Design, name: str) -> Part:
 
 def _view(found: Basis, known: Mapping[RecordId, Record]) -> CapacityView:
     view = CapacityView()
+    _, order = _find(known, found.order, Order)
     for source in found.sources:
         author, capacity = _find(known, source.capacity, Capacity)
         if author.hex() != source.owner:
@@ -210,6 +212,6 @@ def _view(found: Basis, known: Mapping[RecordId, Record]) -> CapacityView:
             if placed != author:
                 raise Malformed(f"the workshop {source.workshop[:8]} is another one")
             view.update_workshop(author, workshop)
-        view.update_capacity(author, capacity)
+        view.update_capacity(author, lasting(capacity) if order.patience_ms else capacity)
         view.set_standing(author, source.standing, source.tier)
     return view

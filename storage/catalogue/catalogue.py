@@ -32,7 +32,7 @@ from .query import (
 
 APPLICATION_ID = 0x43_46_63_74
 """The letters CFct, in the file's header."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _DESIGNS_COUNTED_MAX = 50_000
 """Designs with a value, to tell whether it is rare."""
 _PAGES_OF_LOG = 1000
@@ -66,6 +66,10 @@ CREATE TABLE origin (
     PRIMARY KEY (design, derived)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX origin_derived ON origin (derived);
+CREATE TABLE form (
+    design INTEGER NOT NULL, part INTEGER NOT NULL, fingerprint BLOB NOT NULL,
+    PRIMARY KEY (design, part)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE maker (author BLOB PRIMARY KEY, name TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (
     name, parts, function, materials, maker, licensor,
@@ -209,6 +213,17 @@ class Catalogue:
             rows = self._db.execute(query, (author, stream, root))
             return [RecordId(row[0]) for row in rows]
 
+    def forms(self, length: int) -> list[tuple[RecordId, int, bytes]]:
+        """Return (design, part, fingerprint) of the newest honest versions, those of a length."""
+        query = """
+            SELECT design.id, form.part, form.fingerprint FROM form
+            JOIN design ON design.number = form.design
+            WHERE design.is_head = 1 AND length(form.fingerprint) = ?
+        """
+        with self._reporting():
+            rows = self._db.execute(query, (length,)).fetchall()
+        return [(RecordId(design), part, fingerprint) for design, part, fingerprint in rows]
+
     def makers(self) -> dict[NodeId, str]:
         """Return the workshop's name with which each author's designs were last entered."""
         with self._reporting():
@@ -266,6 +281,8 @@ class Catalogue:
         for facet, shown in entry.tags:
             value = self._value(facet, shown)
             self._db.execute("INSERT OR IGNORE INTO tag VALUES (?, ?)", (number, value))
+        for place, fingerprint in entry.fingerprints:
+            self._db.execute("INSERT INTO form VALUES (?, ?, ?)", (number, place, fingerprint))
         for design, relation in entry.origins:
             values = (entry.id, design, relation)
             self._db.execute("INSERT OR IGNORE INTO origin VALUES (?, ?, ?)", values)
@@ -289,6 +306,7 @@ class Catalogue:
         number, author, stream = found
         self._db.execute("DELETE FROM words WHERE rowid = ?", (number,))
         self._db.execute("DELETE FROM tag WHERE design = ?", (number,))
+        self._db.execute("DELETE FROM form WHERE design = ?", (number,))
         self._db.execute("DELETE FROM origin WHERE derived = ?", (identifier,))
         self._db.execute("DELETE FROM design WHERE number = ?", (number,))
         return NodeId(author), stream

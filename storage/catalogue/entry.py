@@ -39,6 +39,8 @@ class Entry:
     tags: tuple[tuple[str, str], ...]
     """Each facet's values."""
     origins: tuple[tuple[RecordId, str], ...]
+    fingerprints: tuple[tuple[int, bytes], ...]
+    """Of its parts' forms, with the part's place in the list; without those not known."""
 
     @classmethod
     def of(cls, record: Record, *, maker: str, made: int, is_honest: bool) -> Self:
@@ -68,6 +70,11 @@ class Entry:
             ),
             tags=tuple(_tags(record.author, design)),
             origins=tuple((RecordId(o.design), o.relation) for o in design.derived_from),
+            fingerprints=tuple(
+                (place, part.fingerprint)
+                for place, part in enumerate(design.parts)
+                if part.fingerprint
+            ),
         )
 
 

@@ -16,7 +16,7 @@ from time import perf_counter, process_time
 
 from msgspec import structs
 
-from commonfab.node.designs.manifest import read_manifest
+from commonfab.node.manifests.reading import read_manifest
 from commonfab.protocol.encoding import plain_text
 from commonfab.protocol.envelope import identify
 from commonfab.protocol.errors import CommonfabError

@@ -1,11 +1,12 @@
 """The driver: what is kept comes before what is said, also when the disk is full."""
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
 import trio
+import trio.testing
 
 from commonfab.node import clock
 from commonfab.node.driver import Driver
@@ -99,12 +100,12 @@ def a_new_request() -> Record:
 
 
 @asynccontextmanager
-async def a_driver() -> AsyncGenerator[Bench]:
+async def a_driver(quoter: OneMachine | None = None) -> AsyncGenerator[Bench]:
     """Run Bob's driver for a block."""
     store, journal = FillingStore(), Journal()
     library, hands = Library(store), Hands(store)
     author = Author(BOB)
-    owner = Owner(author, OneMachine())
+    owner = Owner(author, quoter or OneMachine())
     peer = Peer(BOB.node, Admission(), owner, Buyer(author, Planner(library.view)))
     driver = Driver(peer, library, hands, journal)
     async with trio.open_nursery() as nursery:
@@ -218,3 +219,37 @@ async def test_when_the_disk_is_full_all_that_was_to_be_kept_together_may_come_a
         bench.store.is_full = False
 
         assert await bench.driver.receive(ALICE.node, [r.data for r in told]) == len(told)
+
+
+class Broken(OneMachine):
+    """Has a bug that a request wakes."""
+
+    def quote(self, request: Request, now: Timestamp, buyer: NodeId) -> list[Quote] | str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("quoter", [OneMachine(), Broken()])
+async def test_nobody_waits_for_a_driver_that_has_stopped(quoter: OneMachine) -> None:
+    asked: list[str] = []
+
+    async def ask(driver: Driver) -> None:
+        with trio.CancelScope(shield=True):
+            try:
+                await driver.receive(ALICE.node, [a_new_request().data])
+            except ResourceError as error:
+                asked.append(str(error))
+
+    drivers: list[Driver] = []
+    with suppress(BaseExceptionGroup):
+        async with a_driver(quoter) as bob, trio.open_nursery() as nursery:
+            drivers.append(bob.driver)
+            nursery.start_soon(ask, bob.driver)
+            if isinstance(quoter, Broken):
+                await trio.sleep_forever()
+            await trio.testing.wait_all_tasks_blocked()
+    await ask(drivers[0])
+    drivers[0].receive_later(a_new_request().data)
+
+    assert asked == ["this node is stopping; ask again when it runs"] * (
+        1 + (type(quoter) is Broken)
+    )

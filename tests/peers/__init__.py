@@ -1,7 +1,9 @@
 """Tests against real programs that nobody here wrote. `make peers` puts them in place."""
 
 import os
+import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -16,7 +18,16 @@ def need_peer(path: str) -> Path:
     program = PEERS / path
     if program.exists():
         return program
-    reason = f"{program} is not there; run make peers"
+    return _absent(f"{program} is not there; run make peers")
+
+
+def need_program(name: str) -> Path:
+    """Return where a program of the system's is, such as a slicer. Absent, as above."""
+    found = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin")
+    return Path(found) if found else _absent(f"{name} is not installed; run make peers")
+
+
+def _absent(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

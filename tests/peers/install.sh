@@ -6,6 +6,8 @@
 #     node/          Node 22, in a Python of its own; what the system has may be older
 #     helia/         Helia, installed by that Node's npm
 #
+# and from Debian, into the system: PrusaSlicer, OpenSCAD and bubblewrap.
+#
 # What is in place already is left alone. What this machine cannot have is named: a person's
 # tests that need it are skipped, and in CI this script has failed.
 set -eu
@@ -86,6 +88,22 @@ install_helia() {
         ln -s "$programs/bin/node" node
 }
 
+# debian PROGRAM PACKAGE: have a program of Debian's, where this may install it.
+debian() {
+    command -v "$1" >/dev/null && return
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo -n"
+    echo "Installing $2 from Debian." >&2
+    if ! $sudo env DEBIAN_FRONTEND=noninteractive sh -c "apt-get update -q -q &&
+        apt-get install -q -q -y --no-install-recommends $2" >&2; then
+        echo "Install it yourself: apt-get install --no-install-recommends $2" >&2
+        missing="$missing $2"
+    fi
+}
+
+debian bwrap bubblewrap
+debian openscad openscad
+debian prusa-slicer prusa-slicer
 echo "$KUBO $KUBO_SUM" >"$work/kubo.mark"
 cat "$here/node_requirements.txt" "$here/helia_packages/package-lock.json" >"$work/helia.mark"
 put kubo "$work/kubo.mark" "Kubo $KUBO, built from source: some minutes the first time" kubo

@@ -2,8 +2,8 @@
 
 python -m tests.placement
 
-Prints what each way costs and whether the gates are held, and draws a picture of it. Exits with
-0 only if all are held, or in a small town.
+Prints what each way costs and whether the gates are held, and draws a picture of it. Figures are
+written as each run ends. Exits with 0 only if all gates are held, or in a small town.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 from .gates import Gate, gates
 from .picture import picture
 from .town import real_places
-from .ways import Ran, Setting, Way, run
+from .ways import DAYS, QUICK_DAYS, Ran, Setting, Way, run
 
 SEEDS = (1, 2, 3)
 LOADS = (0.8, 1.1, 1.4)
@@ -32,6 +32,7 @@ FAULTS = (Way.LIARS, Way.CUT)
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.placement", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small town, in seconds")
+    parser.add_argument("--days", type=float, help="of orders; the gates are for three")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--loads", type=float, nargs="+", default=LOADS, help="one for each seed")
     parser.add_argument("--grid", action="store_true", help="each seed at each load")
@@ -45,14 +46,17 @@ def main(arguments: Sequence[str]) -> int:
         towns = list(zip(options.seeds, options.loads, strict=True))
     else:
         parser.error("give as many loads as seeds, or --grid")
-    settings = [Setting(seed, load, options.quick) for seed, load in towns]
+    days = options.days or (QUICK_DAYS if options.quick else DAYS)
+    settings = [Setting(seed, load, options.quick, days) for seed, load in towns]
     print(f"workshops stand {'where fab labs are' if real_places() else 'at drawn places'}")
-    ran = list(results(settings, options.workers))
+    ran: list[Ran] = []
+    for each in results(settings, options.workers):
+        ran.append(each)
+        if options.json:
+            options.json.write_text(json.dumps([asdict(one) for one in ran], indent=1))
     ran.sort(key=lambda each: (each.setting.load, each.setting.seed, list(Way).index(each.way)))
     held = gates(ran)
     print(*costs(ran), "", *verdicts(held), sep="\n")
-    if options.json:
-        options.json.write_text(json.dumps([asdict(each) for each in ran], indent=1))
     options.picture.parent.mkdir(parents=True, exist_ok=True)
     options.picture.write_text(picture(ran, held))
     print(f"\nthe picture: {options.picture}")

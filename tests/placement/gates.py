@@ -45,8 +45,8 @@ def gates(ran: Sequence[Ran]) -> list[Gate]:
             Gate(f"{way}: cost, to commonfab's", False, least, _ratios(of, plain, way))
             for way, least in BETTER_MIN.items()
         ),
-        Gate("letters to negotiate, an attempt", True, NEGOTIATING_MAX, _said(plain, NEGOTIATING)),
-        Gate("letters to start and finish, an attempt", True, MAKING_MAX, _said(plain, MAKING)),
+        Gate("letters to negotiate, a job", True, NEGOTIATING_MAX, _said(plain, NEGOTIATING)),
+        Gate("letters to start and finish, a job", True, MAKING_MAX, _said(plain, MAKING)),
         Gate(
             "cost with one in ten lying, to without", True, LIARS_MAX, _ratios(of, plain, Way.LIARS)
         ),
@@ -69,7 +69,4 @@ def _ratios(
 
 
 def _said(plain: Iterable[Ran], kinds: frozenset[str]) -> list[float]:
-    return [
-        sum(number for kind, number in each.letters.items() if kind in kinds) / each.attempts
-        for each in plain
-    ]
+    return [sum(number for kind, number in each.letters.items() if kind in kinds) for each in plain]

@@ -25,8 +25,8 @@ class Way(StrEnum):
 Road = tuple[float, float, float, float]
 """From where to where a job went: longitude and latitude, twice; in degrees."""
 LIARS = 0.1
-CUT = Cut(24.0, 48.0)
-QUICK_CUT = Cut(2.0, 8.0)
+DAYS = 3.0
+QUICK_DAYS = 0.4
 _LINES_MAX = 1_500
 
 _PLANNERS: dict[Way, Callable[[Town, Pairs], Planner]] = {
@@ -44,12 +44,17 @@ class Setting:
     seed: int
     load: float
     is_quick: bool = False
-    """A small town for less than a day."""
+    """A small town."""
+    days: float = DAYS
+    """Of orders."""
 
     def town(self) -> Town:
-        if self.is_quick:
-            return a_town(self.seed, load=self.load, shops=10, days=0.4)
-        return a_town(self.seed, load=self.load)
+        shops = 10 if self.is_quick else 500
+        return a_town(self.seed, load=self.load, shops=shops, days=self.days)
+
+    def cut(self) -> Cut:
+        """Return the middle third of the time."""
+        return Cut(8.0 * self.days, 16.0 * self.days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,6 @@ class Ran:
     result: Result
     letters: dict[str, float] = field(default_factory=dict[str, float])
     """By kind, a job; empty where nobody writes any."""
-    attempts: float = 1.0
-    """Times that a job was begun."""
     roads: list[Road] = field(default_factory=list[Road])
     """Of some jobs."""
 
@@ -74,12 +77,11 @@ def run(setting: Setting, way: Way) -> Ran:
     if way in _PLANNERS:
         made = Floor(town, _PLANNERS[way](town, pairs)).run()
         return Ran(setting, way, town.jobs, result_of(town, pairs, made))
-    cut = QUICK_CUT if setting.is_quick else CUT
     network = Network(
         town,
         setting.seed,
         liars=LIARS if way is Way.LIARS else 0.0,
-        cut=cut if way is Way.CUT else None,
+        cut=setting.cut() if way is Way.CUT else None,
     )
     made = network.run()
     return Ran(
@@ -88,7 +90,6 @@ def run(setting: Setting, way: Way) -> Ran:
         town.jobs,
         result_of(town, pairs, made),
         {kind: number / town.jobs for kind, number in network.letters.by_kind.items()},
-        network.begun() / town.jobs,
         _roads(town, made),
     )
 

@@ -37,8 +37,9 @@ from tests.builders import (
     an_acceptance,
     an_offer,
     an_order,
+    body_of,
 )
-from tests.protocol.signers import ALICE, BOB, Person
+from tests.protocol.signers import ALICE, BOB, CAROL, Person
 
 E = TypeVar("E", bound=Effect)
 B = TypeVar("B", bound=Body)
@@ -51,6 +52,8 @@ class FixedQuoter:
     machines: tuple[str, ...] = ("mk3",)
     window_ms: int = WINDOW_MS
     refusal: str = ""
+    margin_ms: int = 0
+    """Of each window."""
 
     def quote(self, request: Request, now: Timestamp, buyer: NodeId) -> list[Quote] | str:
         return self.refusal or [
@@ -59,7 +62,7 @@ class FixedQuoter:
                 duration_ms=self.window_ms,
                 price_minor=250,
                 currency="EUR",
-                machine_seconds=self.window_ms // 1000,
+                machine_seconds=(self.window_ms - self.margin_ms) // 1000,
                 mass_mg=100_000,
                 energy_mwh=16_667,
                 co2e_mg=5_000,
@@ -97,6 +100,32 @@ class FixedPlanner:
             for job, offered in offers.items()
             if offered
         }
+
+    def better(
+        self,
+        order: Order,
+        design: Design,
+        job: int,
+        has: tuple[NodeId, RecordId, Offer],
+        offers: list[tuple[NodeId, RecordId, Offer]],
+        now: Timestamp,
+    ) -> RecordId | None:
+        best = min(offers, key=lambda o: (o[2].end, o[1]), default=None)
+        return best[1] if best and best[2].end < has[2].end else None
+
+
+OTHER_ORDER = b"order number two"
+TWO = FixedQuoter(machines=("mk3", "mk4"))
+BOTH = FixedPlanner(owners=(BOB, CAROL))
+NOBODY = FixedPlanner(owners=())
+
+
+def to_bob(letters: list[Record]) -> Record:
+    return next(letter for letter in letters if body_of(letter, Request).to == BOB.node)
+
+
+def to_carol(letters: list[Record]) -> Record:
+    return next(letter for letter in letters if body_of(letter, Request).to == CAROL.node)
 
 
 class Desk(ABC):

@@ -27,8 +27,9 @@ from commonfab.protocol.limits import (
     LEASE_TERM_MS_MAX,
     PATIENCE_MS_MAX,
     REQUEST_TERM_MS,
+    WINDOW_KNOWN_MS,
 )
-from commonfab.protocol.records import Record
+from commonfab.protocol.records import Offer, Record
 from tests.builders import (
     NOON,
     a_capacity,
@@ -50,6 +51,7 @@ from tests.builders import (
     an_acceptance,
     an_offer,
     an_order,
+    body_of,
     later,
 )
 from tests.protocol.mutations import mutated
@@ -152,6 +154,34 @@ def test_a_public_record__ignore_from_the_moment_that_it_expires(late_ms: int) -
     verdict = judge(capacity, now=later(CAPACITY_TERM_MS_MAX + late_ms))
 
     assert verdict == (Ignore("expired") if late_ms == 0 else Accept(capacity))
+
+
+@pytest.mark.rule("BUNDLE-13")
+@pytest.mark.parametrize("late_ms", [-1, 0, PATIENCE_MS_MAX - 1, PATIENCE_MS_MAX])
+def test_a_capacity_record_is_remembered_from_its_end_on_and_not_for_ever(late_ms: int) -> None:
+    admission, capacity = Admission(), a_capacity()
+
+    remembered = admission.judge_late(capacity.data, later(CAPACITY_TERM_MS_MAX + late_ms))
+
+    assert remembered == (capacity if 0 <= late_ms < PATIENCE_MS_MAX else None)
+    assert not admission.knows(capacity.id)
+
+
+@pytest.mark.rule("BUNDLE-13")
+def test_what_was_never_to_be_believed_is_not_remembered_either() -> None:
+    now = later(CAPACITY_TERM_MS_MAX)
+    good = a_capacity(seq=1)
+    revoked = Admission()
+    revoked.revoke(BOB.node, NOON)
+    overtaken = Admission()
+    overtaken.judge(a_capacity(seq=2).data, NOON)
+    twice = a_capacity(machines=(a_machine(), a_machine()))
+
+    assert revoked.judge_late(good.data, now) is None
+    assert overtaken.judge_late(good.data, now) is None
+    assert Admission().judge_late(twice.data, now) is None
+    assert Admission().judge_late(good.data[:-1] + b"\0", now) is None
+    assert Admission().judge_late(a_workshop(until=NOON + 1).data, now) is None
 
 
 @pytest.mark.rule("ADMISSION-3")
@@ -264,6 +294,8 @@ def a_taken_window(**changes: Any) -> Record:
 
 
 ORIGIN = a_design()
+WINDOW_ENDS = body_of(an_offer(a_request()), Offer).end
+TOLD_UNTIL_MAX = WINDOW_ENDS + WINDOW_KNOWN_MS + PATIENCE_MS_MAX
 INSIDE: list[tuple[str, Record]] = [
     ("a design in the stream 'workshop'", a_design(stream="workshop")),
     ("a design in the stream 'designs/x'", a_design(stream="designs/x")),
@@ -302,7 +334,8 @@ INSIDE: list[tuple[str, Record]] = [
     ("a window that is shorter", a_taken_window(length_ms=0)),
     ("a window that is shorter", a_taken_window(length_ms=LEASE_TERM_MS_MAX)),
     ("a window that is told of", a_taken_window(until=0)),
-    ("a window that is told of", a_taken_window(until=NOON + LEASE_TERM_MS_MAX)),
+    ("a window that is told of", a_taken_window(until=TOLD_UNTIL_MAX + 1)),
+    ("a window that is told of", a_taken_window(until=WINDOW_ENDS)),
 ]
 
 

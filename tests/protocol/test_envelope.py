@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonfab.protocol import envelope, records
+from commonfab.protocol import envelope, records, statements
 from commonfab.protocol.envelope import Envelope
 from commonfab.protocol.errors import BadSignature, Malformed
 from commonfab.protocol.ids import NodeId
@@ -265,7 +265,7 @@ def test_the_bytes_that_came_are_the_bytes_that_are_kept() -> None:
 
 @pytest.mark.rule("ENVELOPE-6")
 def test_a_record_carries_the_frame_that_was_signed() -> None:
-    body = records.Revocation(stream="revocation", seq=1, at=1, since=1, reason="lost")
+    body = statements.Revocation(stream="revocation", seq=1, at=1, since=1, reason="lost")
 
     record = records.sign(body, ALICE)
 

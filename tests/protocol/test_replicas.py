@@ -17,7 +17,7 @@ from commonfab.protocol.limits import (
     HOUR_MS,
     REPLICA_TERM_MS_MAX,
 )
-from commonfab.protocol.records import Record, Replica, sign
+from commonfab.protocol.records import Record, sign
 from commonfab.protocol.replicas import (
     CHECK_MS,
     CHECKS_A_ROUND,
@@ -38,6 +38,7 @@ from commonfab.protocol.replicas import (
     stream_of,
     tally,
 )
+from commonfab.protocol.statements import Replica
 
 from .signers import ALICE, BOB, Person
 

@@ -5,8 +5,6 @@ import dataclasses
 import pytest
 
 from commonfab.scheduler.estimate import (
-    DENSITY_MG_PER_MM3,
-    TIME_ERROR_P90,
     Estimate,
     NoEstimate,
     Profile,
@@ -16,15 +14,15 @@ from commonfab.scheduler.geometry import MeshFacts, measure
 from tests.scheduler.solids import Solid, box, cone, cylinder, moved, pyramid, sphere, together
 
 ORDINARY = Profile()
-FINE = Profile(layer_mm=0.15, infill=0.40)
-COARSE = Profile(layer_mm=0.30, line_mm=0.55, infill=0.10)
+FINE = Profile(layer_mm=0.15, bottom_mm=0.75, infill=0.40)
+COARSE = Profile(layer_mm=0.30, line_mm=0.5, outer_mm=0.6, bottom_mm=0.9, infill=0.10)
 SUPPORTED = Profile(supports=True)
 
 CUBE = box(25, 25, 25)
 SPHERE = sphere(31)
 
 SLICED = [
-    # PrusaSlicer 2.5.0 with the profiles named in estimate.py: seconds and grams.
+    # PrusaSlicer 2.5.0 with the profiles named in paces.py: seconds and grams.
     (CUBE, ORDINARY, 2322, 6.56),
     (CUBE, FINE, 4714, 10.01),
     (CUBE, COARSE, 1556, 6.24),
@@ -58,14 +56,16 @@ def test_estimates_are_near_what_a_slicer_says(
 ) -> None:
     guess = print_in_pla(facts_of(solid), profile)
 
-    assert guess.seconds == pytest.approx(seconds, rel=TIME_ERROR_P90)
-    assert guess.mass_mg / 1000 == pytest.approx(grams, rel=0.3)
+    assert guess.seconds == pytest.approx(seconds, rel=0.13)
+    assert guess.mass_mg / 1000 == pytest.approx(grams, rel=0.22)
+    assert guess.seconds_range[0] < guess.seconds < guess.seconds_range[1]
+    assert guess.mass_range[0] < guess.mass_mg < guess.mass_range[1]
 
 
 def test_mass_follows_the_density_and_time_does_not() -> None:
     facts = facts_of(CUBE)
 
-    for material, density in DENSITY_MG_PER_MM3.items():
+    for material, density in (("ABS", 1.04), ("pet-g", 1.27), ("TPU", 1.22)):
         guess = estimate(facts, process="fff-printing", material=material, profile=ORDINARY)
         in_pla = print_in_pla(facts, ORDINARY)
         assert guess.mass_mg == pytest.approx(in_pla.mass_mg * density / 1.24, abs=1)
@@ -77,14 +77,14 @@ def test_nothing_is_estimated_heavier_than_solid_material_would_allow() -> None:
 
     solid = print_in_pla(facts, dataclasses.replace(ORDINARY, infill=1.0))
 
-    assert solid.mass_mg <= 1.05 * facts.volume_mm3 * DENSITY_MG_PER_MM3["PLA"]
+    assert solid.mass_mg <= 1.05 * facts.volume_mm3 * 1.24
 
 
 def test_more_walls_more_infill_and_thinner_layers_take_longer() -> None:
     facts = facts_of(CUBE)
     ordinary = print_in_pla(facts, ORDINARY).seconds
 
-    for slower in ({"walls": 4}, {"infill": 0.5}, {"layer_mm": 0.1}):
+    for slower in ({"walls": 4}, {"infill": 0.5}, {"layer_mm": 0.15}):
         assert print_in_pla(facts, dataclasses.replace(ORDINARY, **slower)).seconds > ordinary
 
 
@@ -100,7 +100,7 @@ def test_a_process_without_a_model_is_refused_with_the_way_out() -> None:
         estimate(facts_of(CUBE), process="cnc-milling", material="PLA", profile=ORDINARY)
 
 
-def test_a_material_of_unknown_density_is_refused_with_the_known_ones() -> None:
+def test_a_material_that_is_no_known_filament_is_refused_with_the_way_out() -> None:
     with pytest.raises(NoEstimate, match=r"'cheese'.*PLA.*give seconds and mass"):
         estimate(facts_of(CUBE), process="fff-printing", material="cheese", profile=ORDINARY)
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonfab.scheduler.geometry import MeshFacts, measure, weld
@@ -127,6 +127,7 @@ def test_a_vertex_that_no_face_uses_is_not_measured() -> None:
     assert measure(vertices, solid.faces) == facts_of(solid)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(0, 2**32))
 def test_bodies_are_counted_in_whatever_order_faces_and_vertices_come(
     count: int, seed: int
@@ -142,6 +143,7 @@ def test_bodies_are_counted_in_whatever_order_faces_and_vertices_come(
     assert measure(vertices, faces[rows]).bodies == count
 
 
+@settings(deadline=None)
 @given(
     st.tuples(*[st.floats(-1000, 1000)] * 3),
     st.tuples(*[st.integers(1, 500)] * 3),
@@ -162,6 +164,7 @@ def test_a_strip_of_ten_thousand_faces_is_one_body() -> None:
     assert measure(np.array(corners), faces).bodies == 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_welding_joins_corners_that_coincide_and_no_others(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonfab.protocol.ids import NodeId, RecordId
-from commonfab.protocol.records import Offer
-from commonfab.scheduler.offers import Choice, choices, pick
+from commonfab.protocol.records import Job, Offer, Order
+from commonfab.scheduler.offers import Choice, better, choices, likely_end, pick
 from commonfab.scheduler.reference import Known
 from commonfab.scheduler.weights import Weights
 from tests.scheduler.worlds import (
@@ -31,6 +31,21 @@ TOWN = [
     Known(DAVE, a_capacity(a_machine()), a_workshop(BERLIN), 0.9),
     Known(EVE, a_capacity(a_machine()), None, 0.5),
 ]
+
+
+CAROL_NEAR = node("carol near")
+NEAR = [TOWN[0], Known(CAROL_NEAR, a_capacity(a_machine()), a_workshop(BERLIN), 0.5)]
+ORDER = Order(
+    stream="order",
+    seq=1,
+    at=NOON,
+    order=bytes(16),
+    design=bytes(32),
+    quantity=1,
+    place=BERLIN,
+    jobs=(Job(part="bracket", pieces=1),),
+    grace_ms=60_000,
+)
 
 
 def an_offer(**changes: Any) -> Offer:
@@ -92,7 +107,7 @@ def test_the_cost_of_an_offer_is_that_of_the_spec() -> None:
     [choice] = the_choices(0, (CAROL, 1, an_offer()), by=NOON + 2 * HOUR_MS)
 
     km = 255.288 * 1.4
-    hours = 1 + 2 + km / 60
+    hours = 1 / 1.1 + 2 + km / 60
     assert choice.minor == pytest.approx(
         500
         + 200
@@ -103,6 +118,31 @@ def test_the_cost_of_an_offer_is_that_of_the_spec() -> None:
         + 0.5 * (200 + 0.5 * 500),
         abs=0.05,
     )
+
+
+@pytest.mark.rule("SCHED-31")
+def test_leeway_is_no_part_of_what_an_offer_costs() -> None:
+    plain = an_offer()
+    with_leeway = an_offer(end=NOON + 3 * HOUR_MS // 2, length_ms=HOUR_MS)
+
+    assert likely_end(plain) == likely_end(with_leeway) == NOON + round(HOUR_MS / 1.1)
+
+
+@pytest.mark.rule("SCHED-31")
+def test_an_end_that_is_promised_far_beyond_its_plan_counts_but_for_the_usual_leeway() -> None:
+    soon_it_says = an_offer(end=NOON + 9 * HOUR_MS, length_ms=HOUR_MS)
+    of_a_queue = an_offer(start=NOON + 7 * HOUR_MS + HOUR_MS // 2, end=NOON + 9 * HOUR_MS)
+
+    assert likely_end(soon_it_says) == NOON + 7 * HOUR_MS + HOUR_MS // 2 + round(HOUR_MS / 1.1)
+    assert likely_end(of_a_queue) > likely_end(soon_it_says)
+
+
+@pytest.mark.rule("SCHED-31")
+def test_a_job_that_is_cleared_late_is_likely_made_when_it_is_cleared() -> None:
+    """Its machine is done after an hour, but nobody is there for three."""
+    cleared = an_offer(end=NOON + 3 * HOUR_MS + HOUR_MS // 2, length_ms=HOUR_MS)
+
+    assert likely_end(cleared) == NOON + 2 * HOUR_MS + round(HOUR_MS / 1.1)
 
 
 @pytest.mark.rule("SCHED-11")
@@ -211,3 +251,23 @@ def _ways(all_of_them: list[Choice]) -> list[list[Choice]]:
     jobs = [[c for c in all_of_them if c.job == job] for job in range(3)]
     ways = [[c for c in way if c] for way in product(*([None, *each] for each in jobs))]
     return [way for way in ways if len({(c.owner, c.offer.start) for c in way}) == len(way)]
+
+
+@pytest.mark.rule("SCHED-30")
+@pytest.mark.parametrize(("price_minor", "is_left"), [(500, False), (470, False), (200, True)])
+def test_what_a_job_has_is_left_only_for_what_is_a_good_part_cheaper(
+    price_minor: int, is_left: bool
+) -> None:
+    has = BOB, an_id(1), an_offer(held_until=NOON)
+    other = CAROL_NEAR, an_id(2), an_offer(price_minor=price_minor)
+
+    taken = better(a_view(NEAR).snapshot(), 50_000, ORDER, has, [other], NOON, Weights())
+
+    assert taken == (an_id(2) if is_left else None)
+
+
+def test_nothing_is_left_for_an_offer_that_is_not_held_any_more() -> None:
+    has = BOB, an_id(1), an_offer()
+    lapsed = CAROL_NEAR, an_id(2), an_offer(price_minor=1, held_until=NOON)
+
+    assert better(a_view(NEAR).snapshot(), 50_000, ORDER, has, [lapsed], NOON, Weights()) is None

@@ -66,6 +66,13 @@ def a_row_of_machines(count: int) -> CapacityView:
     return view
 
 
+def test_where_no_machine_is_known_there_is_none_to_list() -> None:
+    view, want = CapacityView(), [Want(a_part(), 1, BERLIN)]
+    jobs = OpenJobs(view.snapshot(), problem_of(want, NOON), 2, WEIGHTS)
+
+    assert jobs.best(0) == []
+
+
 def test_a_list_from_which_all_go_is_searched_for_again() -> None:
     count = SPARE + 5
     view, want = a_row_of_machines(count), [Want(a_part(), 1, BERLIN)]

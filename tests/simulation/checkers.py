@@ -103,11 +103,11 @@ class Checkers:
             case Offer(request=request) | Lease(request=request) if record.author == node:
                 self._request_of[record.id] = RecordId(request)
             case Release(about=about) if record.author == node:
-                self._give_up(RecordId(about))
+                self._give_up(node, RecordId(about))
             case Receipt(lease=lease, statement="made" | "failed") if record.author == node:
                 if self._receipts.setdefault(RecordId(lease), record.id) != record.id:
                     raise Breach(f"{short(node)} signed two receipts for one lease")
-                self._give_up(RecordId(lease))
+                self._give_up(node, RecordId(lease))
             case _:
                 pass
 
@@ -173,10 +173,12 @@ class Checkers:
                 )
         self._promises[request] = window
 
-    def _give_up(self, about: RecordId) -> None:
+    def _give_up(self, owner: NodeId, about: RecordId) -> None:
+        """Only the word of its owner ends a promise, not that of its buyer (LEASE-4)."""
         request = self._request_of.get(about)
-        if request is not None:
-            self._promises.pop(request, None)
+        promise = self._promises.get(request) if request is not None else None
+        if request is not None and promise is not None and promise.machine[0] == owner:
+            del self._promises[request]
 
     def _granted(self, node: NodeId, record: Record, grant: Grant) -> None:
         key = (grant.order, grant.job)

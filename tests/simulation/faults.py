@@ -43,6 +43,8 @@ class Faults:
     """Acts of all rogues together for each second."""
     equivocations: int
     floods: int
+    finds: float
+    """Times in each second that a buyer hears of a better machine, rightly or not."""
 
 
 def draw(random: Random) -> Faults:
@@ -71,4 +73,5 @@ def draw(random: Random) -> Faults:
         cheats=chance(0.5),
         equivocations=times(3),
         floods=times(4),
+        finds=chance(1.0),
     )

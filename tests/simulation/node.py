@@ -25,8 +25,9 @@ from commonfab.protocol.lease.votes import Votes
 from commonfab.protocol.lease.waits import Timing as BuyerTiming
 from commonfab.protocol.limits import CAPACITY_TERM_MS_MAX
 from commonfab.protocol.peer import Peer
-from commonfab.protocol.records import Capacity, Machine, Record, Revocation, Workshop
+from commonfab.protocol.records import Capacity, Machine, Record, Workshop
 from commonfab.protocol.standing import proofs
+from commonfab.protocol.statements import Revocation
 from commonfab.protocol.sync.index import Index, key_of
 from commonfab.scheduler.view import CapacityView
 
@@ -156,7 +157,7 @@ class Node:
         buyer = build.buyer(
             self.author,
             self._make_planner(self),
-            BuyerTiming(check_ms=120_000, show_ms=30_000),
+            BuyerTiming(check_ms=120_000, show_ms=30_000, look_ms=10_000),
             restore_orders(stored, self.id, self.now()),
             votes,
         )
@@ -165,6 +166,7 @@ class Node:
         for record in stored:
             if record.kind == "window" and not self.is_covered(record):
                 self.peer.windows.take(record, self.now())
+        owner.note_windows(r for r in stored if r.kind == "window" and r.author == self.id)
         self._world.gossip.started(self)
         self.handle(events.Restarted())
 

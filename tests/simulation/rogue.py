@@ -23,7 +23,8 @@ from commonfab.protocol.gossip.broadcast_wire import Graft, Have, Item, Prune, P
 from commonfab.protocol.gossip.broadcast_wire import decode as decode_items
 from commonfab.protocol.gossip.broadcast_wire import encode as encode_items
 from commonfab.protocol.ids import NodeId, RecordId
-from commonfab.protocol.records import Letter, Record, Request, Revocation, sign
+from commonfab.protocol.records import Letter, Record, Request, sign
+from commonfab.protocol.statements import Revocation
 from commonfab.protocol.sync.index import Index, key_of
 from tests.builders import a_design
 

@@ -29,6 +29,7 @@ OFFER = an_offer(ASKED)
 LEASE = a_lease(ASKED, OFFER, an_acceptance(OFFER))
 OFFER_GIVEN_UP = a_release(OFFER, BOB, to=ALICE.node)
 LEASE_GIVEN_UP = a_release(LEASE, BOB, to=ALICE.node)
+GIVEN_UP_BY_BUYER = a_release(OFFER, ALICE, to=BOB.node)
 RIVAL = an_offer(a_request(CAROL))
 """For the same window."""
 GRANT = a_grant(LEASE, at=NOON, until=NOON + SECOND_MS)
@@ -44,7 +45,7 @@ def keeps(checkers: Checkers, *records: Record) -> None:
 @pytest.fixture
 def checkers() -> Checkers:
     """Bob has kept an offer and said it."""
-    known = (OFFER, LEASE, OFFER_GIVEN_UP, LEASE_GIVEN_UP, RECEIPT, TOLD)
+    known = (OFFER, LEASE, OFFER_GIVEN_UP, GIVEN_UP_BY_BUYER, LEASE_GIVEN_UP, RECEIPT, TOLD)
     signed = {each.id for each in known}
     checkers = Checkers([ALICE.node, BOB.node, CAROL.node], signed)
     keeps(checkers, OFFER)
@@ -61,6 +62,13 @@ def test_a_window_that_was_given_up_may_be_offered_again(checkers: Checkers) -> 
     keeps(checkers, OFFER_GIVEN_UP)
 
     checkers.said(BOB.node, RIVAL)
+
+
+def test_a_window_that_only_its_buyer_gave_up_is_still_promised(checkers: Checkers) -> None:
+    checkers.kept(ALICE.node, GIVEN_UP_BY_BUYER)
+
+    with pytest.raises(Breach, match="promised mk3 twice for one time"):
+        checkers.said(BOB.node, RIVAL)
 
 
 def test_a_lease_that_was_kept_and_never_said_is_given_up_like_any(checkers: Checkers) -> None:

@@ -4,6 +4,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
+from commonfab.protocol import events
 from commonfab.protocol.ids import NodeId, OrderId
 from commonfab.protocol.lease.attempts import Done, Dropped, OrderState, Waiting
 from commonfab.protocol.lease.slots import Reported
@@ -101,6 +102,8 @@ def _lay_out_troubles(world: "World") -> None:
         at_ms = sometime()
         world.at(at_ms, partial(world.cut, cut))
         world.at(at_ms + random.randrange(180_000), partial(world.heal, cut))
+    if faults.finds:
+        world.every(int(1000 / faults.finds), partial(_find, world))
     for _ in range(faults.equivocations):
         world.at(sometime(), world.equivocate)
     for _ in range(faults.floods):
@@ -170,6 +173,16 @@ def _order(world: "World", buyer: "Node", number: int) -> None:
         world.orders.append((buyer, order))
         if random.random() < 0.1:
             world.after(random.randrange(300_000), partial(_cancel, world, buyer, order))
+
+
+def _find(world: "World") -> None:
+    """Let a buyer hear, rightly or not, of a better machine for one of its jobs."""
+    if not world.is_bad or not world.orders:
+        return
+    node, order = world.random.choice(world.orders)
+    for job in _state(node, order).jobs if node.is_up else ():
+        if node.is_up:
+            node.handle(events.MachineFound(order, job.index))
 
 
 def _design(random: Random, buyer: "Node", number: int) -> Record | None:

@@ -33,9 +33,11 @@ class PlainPlanner:
         avoid: frozenset[NodeId],
     ) -> list[list[NodeId]]:
         parts = {part.name: part for part in design.parts}
+        # Half of the orders crowd the same owners, so that there are queues.
+        salts = [order.order + bytes([job]) if order.order[0] % 2 else b"" for job, _ in jobs]
         return [
-            self._owners(parts[order.jobs[job].part], order.order + bytes([job]), avoid, now)
-            for job, _ in jobs
+            self._owners(parts[order.jobs[job].part], salt, avoid, now)
+            for (job, _), salt in zip(jobs, salts, strict=True)
         ]
 
     def choose(
@@ -50,6 +52,19 @@ class PlainPlanner:
             for job, offered in offers.items()
             if offered
         }
+
+    def better(
+        self,
+        order: Order,
+        design: Design,
+        job: int,
+        has: tuple[NodeId, RecordId, Offer],
+        offers: list[tuple[NodeId, RecordId, Offer]],
+        now: Timestamp,
+    ) -> RecordId | None:
+        """Leave for whatever ends earlier."""
+        best = min(offers, key=lambda o: (o[2].end, o[1]), default=None)
+        return best[1] if best and best[2].end < has[2].end else None
 
     def _owners(
         self, part: Part, salt: bytes, avoid: frozenset[NodeId], now: Timestamp

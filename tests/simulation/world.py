@@ -36,7 +36,7 @@ from .trade import PlainPlanner
 STEPS_MAX = 2_000_000
 CALM_MS_MAX = 4 * 60 * 60_000
 """How long after the bad times everything must have ended."""
-REAL_EVERY = 20
+REAL_EVERY = 25
 SYNC_EVERY_MS = 120_000
 PUBLISH_EVERY_MS = 12 * 60_000
 NODES = 30

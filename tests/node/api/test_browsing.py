@@ -7,9 +7,9 @@ import pytest
 from commonfab.node.api import browsing
 from commonfab.node.api.api import Api
 from commonfab.node.api.browsing import Search
-from commonfab.node.designs import manifest
 from commonfab.node.designs.publishing import publish
 from commonfab.node.library import Library
+from commonfab.node.manifests import reading
 from commonfab.node.meshes.picture import png_to_text
 from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
@@ -19,7 +19,7 @@ from commonfab.protocol.records import Origin, Record
 from commonfab.storage.catalogue.query import Query
 from commonfab.storage.memory import MemoryRecordStore
 from tests.builders import a_design, a_workshop
-from tests.node.designs.okh_data import real_manifests
+from tests.node.manifests.okh_data import real_manifests
 from tests.node.village import MANIFEST, a_home, living, write_block
 from tests.protocol.signers import ALICE, BOB
 
@@ -144,7 +144,7 @@ async def test_real_designs_are_found_by_their_names(manifests: list[Path]) -> N
     names: dict[str, None] = {}
     for path in manifests:
         try:
-            names[plain_text(manifest.read_manifest(path).name)[:120]] = None
+            names[plain_text(reading.read_manifest(path).name)[:120]] = None
         except CommonfabError:
             continue
     library = Library(MemoryRecordStore())

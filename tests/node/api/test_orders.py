@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+from msgspec import structs
 
 from commonfab.node import clock
 from commonfab.node.api.orders import Ordered, OrdersApi, Wanted, Which
@@ -17,7 +18,7 @@ from commonfab.node.node import Node
 from commonfab.protocol.errors import UsageError
 from commonfab.protocol.limits import QUANTITY_MAX
 from commonfab.protocol.records import Order
-from tests.node.village import a_home, a_machine, eventually, living, write_block
+from tests.node.village import MANIFEST, a_home, a_machine, eventually, living, write_block
 
 HERE: dict[str, Any] = {"design": "block", "lat": 45.7, "lon": 4.8}
 
@@ -108,3 +109,19 @@ async def test_where_no_machine_is_known_there_is_nothing_to_plan_and_an_order_w
         placed = await api.order(Ordered(**HERE, quantity=1), say_nothing)
 
         assert placed.jobs[0].reason == "no known machine can make it"
+
+
+TWO_PARTS = MANIFEST + MANIFEST[MANIFEST.index("\n[[part]]") :].replace('"block"', '"other"')
+
+
+async def test_parts_that_fit_one_by_one_and_not_together_have_no_way(tmp_path: Path) -> None:
+    slow = a_machine(speed=0.001)
+    async with a_workshop(tmp_path, slow) as (alice, api):
+        both = write_block(tmp_path / "both", manifest=TWO_PARTS.replace('"Block"', '"Both"'))
+        record = (await publishing.publish(alice, both, say_nothing)).record
+        one = Wanted(**HERE, quantity=1)
+        two = structs.replace(one, design=record.id.hex())
+
+        assert (await api.plan(one, say_nothing)).ways
+        with pytest.raises(UsageError, match="no way to have 1 x Both made: each part fits some"):
+            await api.plan(two, say_nothing)

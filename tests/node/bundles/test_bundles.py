@@ -15,7 +15,8 @@ from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.node.node import Node
 from commonfab.protocol.errors import CommonfabError, PeerError, ResourceError, UsageError
 from commonfab.protocol.ids import Timestamp
-from commonfab.protocol.records import Design, Record, Revocation
+from commonfab.protocol.records import Design, Record
+from commonfab.protocol.statements import Revocation
 from commonfab.storage.car.bundle import NamedTree, SealedRecord, lay_out
 from commonfab.storage.car.car import encode_header, encode_section
 from commonfab.storage.cid import CID, RAW

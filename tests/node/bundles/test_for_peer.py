@@ -16,11 +16,11 @@ from commonfab.node.bundles.for_peer import Asked
 from commonfab.node.network.memory_transport import MemoryNetwork
 from commonfab.protocol.carrying.wishes import Wish
 from commonfab.protocol.errors import CommonfabError, ResourceError, UsageError
-from commonfab.protocol.limits import DAY_MS
+from commonfab.protocol.limits import DAY_MS, HOUR_MS
 from commonfab.protocol.peer_id import peer_text
 from commonfab.protocol.records import Design, Offer, Place, Request
 from commonfab.protocol.standing import proofs
-from tests.builders import a_denylist, a_design, a_revocation, a_vouch, body_of
+from tests.builders import a_capacity, a_denylist, a_design, a_revocation, a_vouch, body_of
 from tests.node.village import a_home, a_machine, eventually, living
 from tests.protocol.signers import BOB, CAROL, EVE
 
@@ -212,6 +212,30 @@ async def test_what_protects_others_comes_before_all_else(tmp_path: Path) -> Non
         order = (lost, proof, denied, workshop, vouch)
         places = [data.index(each.data) for each in order]
     assert places == sorted(places)
+
+
+@pytest.mark.rule("BUNDLE-13")
+async def test_what_a_workshop_last_said_travels_on_to_those_who_do_not_know_it(
+    tmp_path: Path,
+) -> None:
+    async with AsyncExitStack() as stack:
+        town = Town(stack, tmp_path)
+        alice, bob = await town.node("alice"), await town.node("bob")
+        word = a_capacity(CAROL, at=clock.now() - HOUR_MS)
+        await alice.carrying.remember([word])
+
+        file = file_of(await make(alice, bob.me, town.stick))
+        dry = await open_(bob, file, dry_run=True)
+        before = bob.library.newest(CAROL.node, "capacity")
+        opened = await open_(bob, file)
+        await town.carry(bob, alice)
+        again = await make(alice, bob.me, town.stick)
+
+        assert before is None
+        assert bob.library.newest(CAROL.node, "capacity") == word
+        assert not bob.library.has(word.id), "it is not passed on but in bundles"
+    assert (opened.records, opened.ignored) == (dry.records, [])
+    assert not again.file, "bob lacks nothing any more"
 
 
 @pytest.mark.rule("BUNDLE-9")

@@ -83,11 +83,3 @@ def test_a_way_that_is_too_late_says_by_how_much(capsys: pytest.CaptureFixture[s
     assert "1 way to have 4 x shelf made\n" in shown
     assert "too late by" in shown
     assert "1 h 00 min" in shown
-
-
-def test_where_there_is_no_way_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    print_ways(Ways(0, ()), "4 x shelf")
-
-    assert printed(capsys) == (
-        "no way to have 4 x shelf made: all machines together cannot make so much of it"
-    )

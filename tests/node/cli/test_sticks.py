@@ -1,5 +1,8 @@
 """Nodes in processes of their own that share no network: a stick between them, and kill -9."""
 
+import os
+import re
+import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +28,43 @@ from tests.protocol.signers import ALICE
 from tests.storage.content import content
 
 NAMES = ("Ada", "Bea", "Cleo")
+MACHINE = ("mk", "--process", "fff-printing", "--volume", "200,200,200")
+PLASTIC = ("--material", "PLA,1000,25", "--time-lapse", "10000")
+WAIT_S = 60
+OTHER_DAY = """\
+import os, time
+real = time.time_ns
+def time_ns():
+    with open(os.environ["TEST_DAY"]) as file:
+        return real() + int(file.read()) * 86_400 * 10**9
+time.time_ns = time_ns
+"""
+"""Has each node believe that it is so many days later."""
+
+
+class Days:
+    """What day it is for the nodes: a stick is on its way for a day."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._day = file, -1
+        self.next()
+
+    def next(self) -> None:
+        self._day += 1
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(str(self._day))
+        fresh.replace(self._file)
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Generator[Days]:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text(OTHER_DAY)
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        patch.setenv("TEST_DAY", str(folder / "day"))
+        yield Days(folder / "day")
 
 
 def init(home: Path, name: str) -> Path:
@@ -42,10 +82,15 @@ def publish(node: RunningNode, folder: Path, name: str, *, tag: str = "medical")
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, RunningNode]]:
+def town(tmp_path_factory: pytest.TempPathFactory, days: Days) -> Generator[dict[str, RunningNode]]:
+    """Run three nodes that nobody can dial, of which Bea has a machine."""
     with ExitStack() as stack:
         folder = tmp_path_factory.mktemp("town")
         homes = {name: init(folder / name, name) for name in NAMES}
+        for home in homes.values():
+            settings = home / "commonfab.toml"
+            settings.write_text(re.sub("# listen = .*", "listen = []", settings.read_text()))
+        assert commonfab("machine", "add", *MACHINE, *PLASTIC, home=homes["Bea"]).code == 0
         yield {name: stack.enter_context(running_node(home)) for name, home in homes.items()}
 
 
@@ -65,6 +110,11 @@ def _carry(maker: RunningNode, to: RunningNode, stick: Path, *options: str) -> d
     opened = to("bundle", "open", str(stick), "--json")
     assert opened.code == 0, opened.err
     found: dict[str, Any] = opened.json
+    return found
+
+
+def _job(buyer: RunningNode, order: str) -> dict[str, Any]:
+    found: dict[str, Any] = buyer("orders", order, "--json").json[0]["jobs"][0]
     return found
 
 
@@ -140,13 +190,51 @@ def test_wishes_are_said_shown_and_taken_back(town: dict[str, RunningNode]) -> N
     listed = ada("wishes", "--json").json
     gone = ada("wish", "remove", "1")
 
-    assert added.out.splitlines()[0] == "1 area:45,5,100km licence:CC-BY-4.0 process:FFF"
+    assert added.out.splitlines()[0] == "1 area:45,5,100km licence:CC-BY-4.0 process:fff-printing"
     assert words.out.splitlines() == ["2 words:hand pump, 1.5 GB", "  no design fits it yet"]
     assert [(each["id"], each["budget_bytes"]) for each in listed] == [(1, None), (2, 1500000000)]
-    assert gone.out == "1 area:45,5,100km licence:CC-BY-4.0 process:FFF: taken back\n"
+    assert gone.out == "1 area:45,5,100km licence:CC-BY-4.0 process:fff-printing: taken back\n"
     assert ada("wish", "remove", "1").code == 1
     assert ada("wish", "add", "--area", "45,5").code == 2
     assert ada("wish", "add").code == 1
+
+
+@pytest.mark.rule("BUNDLE-14")
+def test_three_nodes_that_share_no_network_have_a_thing_made_by_stick_alone(
+    town: dict[str, RunningNode], days: Days, tmp_path: Path
+) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    ada, bea, cleo = (town[name] for name in NAMES)
+    assert cleo("publish", str(write_block(tmp_path / "block"))).code == 0
+    order = ("order", "Block", "--quantity", "2", "--to", "48.1,11.6")
+
+    # What Bea's machine can do comes by way of Cleo.
+    for maker, to in ((bea, cleo), (cleo, ada)):
+        days.next()
+        _carry(maker, to, stick)
+    days.next()
+    hasty = ada(*order)
+    placed = ada(*order, "--patience", "4", "--json").json["id"]
+    states = [_job(ada, placed)["state"]]
+    for _ in ("offer", "lease", "receipt"):
+        days.next()
+        _carry(ada, bea, stick)
+        days.next()
+        _carry(bea, ada, stick)
+        states.append(_job(ada, placed)["state"])
+    end = time.monotonic() + WAIT_S
+    while _job(ada, placed)["state"] != "done":  # Its machine needs a moment.
+        assert time.monotonic() < end
+        _carry(bea, ada, stick)
+
+    assert (hasty.code, "hear from its workshop again" in hasty.err) == (1, True)
+    assert states[:3] == ["asking", "accepting", "granted"]
+    (attempt,) = _job(ada, placed)["attempts"]
+    assert (attempt["owner_name"], attempt["made"]) == ("Bea", 2)
+    assert ada("explain", placed, "--out", str(tmp_path / "why")).code == 0
+    assert ada("explain", "--check", str(tmp_path / "why")).code == 0
+    assert {node("status", "--json").json["peers"] for node in town.values()} == {0}
 
 
 # Kill -9.

@@ -42,7 +42,13 @@ def test_panels_off_the_grid_are_settings() -> None:
         ),
         (
             f"grid_w = 200\n{MACHINE}power_w = 100\npeak_w = 300",
-            "commonfab.toml:14: machine.peak_w: mk3 draws 300 W, and grid_w in [energy] gives 200",
+            "commonfab.toml:14: machine.peak_w: mk3 draws 300 W, and [energy] never gives more than"
+            " 200 W",
+        ),
+        (
+            f"grid_w = 50\npanel_w = 400\ninverter_w = 100\n{MACHINE}power_w = 151",
+            "commonfab.toml:15: machine.power_w: mk3 draws 151 W, and [energy] never gives more"
+            " than 150 W",
         ),
         (
             f"{MACHINE}power_w = 200\npeak_w = 100",

@@ -125,12 +125,14 @@ async def test_garbage_ends_a_stream_and_nothing_else(town: Town, data: bytes) -
 async def test_a_block_on_a_stream_that_waits_for_its_turn_is_not_lost(town: Town) -> None:
     alice, store = await town.peer(), Store()
     root = store.add(CHUNK // 2)
-    kubo = await town.stranger()
+    heard, told = trio.open_memory_channel[Message](10)
+    kubo = await town.stranger(lambda message: heard.send_nowait(message))
     earlier = [await kubo.open(alice.me, PROTOCOL) for _ in range(READERS_PER_PEER_MAX)]
 
     async with trio.open_nursery() as fetching:
         fetching.start_soon(alice.fetch, root, kubo.me)
-        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(PATIENCE_S):
+            await told.receive()
         async with opened(kubo, alice.me, PROTOCOL) as stream:
             await write_message(stream, Message(blocks=(Block(bytes(root), store.get(root)),)))
             await earlier[0].close()

@@ -16,7 +16,8 @@ from commonfab.node.network.transport import Link
 from commonfab.protocol.errors import ResourceError
 from commonfab.protocol.ids import NodeId
 from commonfab.protocol.links.kademlia import REPUBLISH_MS
-from commonfab.protocol.records import Replica, sign
+from commonfab.protocol.records import sign
+from commonfab.protocol.statements import Replica
 from commonfab.storage.cid import CID, DAG_PB, Version
 from commonfab.storage.memory import MemoryBlockStore, MemoryRecordStore
 from tests.builders import a_design, a_workshop

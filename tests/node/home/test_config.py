@@ -2,16 +2,18 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
+from msgspec import Struct, structs
 
-from commonfab.node.home import config, config_edit, config_text, founding, network_key
+from commonfab.node.home import config, config_edit, config_text, forms, founding, network_key
 from commonfab.node.home.config import Network, Settings, Trade, Workshop
 from commonfab.node.home.folder import Home
 from commonfab.node.machines.settings import Machine, Material
@@ -136,6 +138,32 @@ def test_the_environment_is_stronger_than_the_file() -> None:
             r"toml:6: network\.dht_peers: /ip4.*no peer in it",
         ),
         (
+            HEAD + "[profile.near-us]\ntrust_floor = 2\n",
+            r"toml:6: profile\.near-us\.trust_floor: 2 is above 1, the highest",
+        ),
+        (
+            HEAD + "[profile.near-us]\n# quick = 1\nquick = 1\n",
+            r"toml:7: profile\.near-us\.quick: no such weight; there are transport_minor",
+        ),
+        (
+            HEAD + '[profile."a+b"]\ntrust_floor = 1\n',
+            r"toml:5: profile\.a\+b: expected a word of small letters and digits",
+        ),
+        (HEAD + f"[profile.{'x' * 41}]\n", r"toml:5: profile\.x+: expected text of length <= 40"),
+        (HEAD + "[profile]\nx = 3\n", r"toml:5: profile: expected table, got whole number"),
+        (
+            HEAD + "[trade]\nprofile = 'cheap+fast'\n",
+            r"toml:6: trade\.profile: expected a word of small letters and digits",
+        ),
+        (
+            HEAD + "[energy]\nbattery_wh = 100\n",
+            r"toml:6: energy\.battery_wh: it is that of panels, and there are none in panel_w",
+        ),
+        (
+            HEAD + "[energy]\npanel_w = 100\npanel_kwh_a_year = 877\n",
+            r"toml:7: energy\.panel_kwh_a_year: panels of 100 W could not give more than 876",
+        ),
+        (
             HEAD + "[ipfs]\nrouters = ['http://example.org']\n",
             r"toml:6: ipfs\.routers: .* is not a routing server",
         ),
@@ -182,7 +210,7 @@ def test_a_mistake_in_the_second_machine_is_found_there() -> None:
     text = _with_machines(PRINTER, second)
     line = text.splitlines().index('process = "laser-cutting"') + 1
 
-    with pytest.raises(UsageError, match=rf"toml:{line}: machine\.process: expected text"):
+    with pytest.raises(UsageError, match=rf"toml:{line}: machine\.process: expected a word"):
         _parse(text.replace('"laser-cutting"', '"Laser!"'))
     with pytest.raises(UsageError, match=r"machine\.materials\.gramms: .*did you mean grams"):
         _parse(text.replace("grams", "gramms"))
@@ -357,6 +385,40 @@ def with_machine(lines: str) -> str:
     )
 
 
+@pytest.mark.parametrize("section", [Settings, Machine, Material])
+def test_no_mistake_is_told_as_a_pattern(section: type[Struct]) -> None:
+    patterns = set(_patterns(msgspec.inspect.type_info(section)))
+
+    assert patterns
+    assert patterns <= set(forms.IN_WORDS)
+
+
+def _patterns(told: object) -> Iterator[str]:
+    match told:
+        case msgspec.inspect.StrType(pattern=str(pattern)):
+            yield pattern
+        case msgspec.inspect.Metadata(type=inner) | msgspec.inspect.Field(type=inner):
+            yield from _patterns(inner)
+        case msgspec.inspect.VarTupleType(item_type=inner):
+            yield from _patterns(inner)
+        case msgspec.inspect.DictType(key_type=key, value_type=value):
+            yield from _patterns(key)
+            yield from _patterns(value)
+        case msgspec.inspect.StructType(fields=fields):
+            for field in fields:
+                yield from _patterns(field)
+        case _:
+            return
+
+
+def test_the_smallest_volume_is_one_that_can_be_told() -> None:
+    text = with_machine("").replace("[1, 1, 1]", "[1, 0.001, 1]")
+
+    assert config.parse(text, "f", {}).machines[0].volume_um == (1000, 1, 1000)
+    with pytest.raises(UsageError, match=r"f:8: machine.volume_mm: expected number >= 0.001"):
+        config.parse(text.replace("0.001", "0.0001"), "f", {})
+
+
 def test_a_machine_says_its_tool_and_its_hours() -> None:
     text = with_machine(f"{HOURS}nozzle_mm = 0.4\ntolerance_mm = 0.15\ntemperature_c = 290\n")
 
@@ -375,6 +437,14 @@ def test_a_machine_says_its_tool_and_its_hours() -> None:
         (f'{HOURS}attended = ["Sat 9:00-18:00"]\n', r"f:\d+: machine.attended: nobody is there in"),
         ("nozzle_mm = -0.4\n", "machine.nozzle_mm"),
         ("nozzle_mm = nan\n", "machine.nozzle_mm"),
+        (
+            "nozzle_mm = 0.0004\n",
+            r"f:\d+: machine.nozzle_mm: 0.0004 is less than can be told; 0, or",
+        ),
+        ("tolerance_mm = 0.0004\n", r"f:\d+: machine.tolerance_mm: 0.0004 is less than"),
+        ("price_per_hour = 0.001\n", r"f:\d+: machine.price_per_hour: 0.001 is less than"),
+        ("speed = 0.0001\n", r"f:\d+: machine.speed: expected number >= 0.001"),
+        ("time_lapse = 1e-300\n", r"f:\d+: machine.time_lapse: expected number >= 0.001"),
     ],
 )
 def test_hours_and_tools_that_cannot_be_are_refused_where_they_stand(lines: str, why: str) -> None:
@@ -403,9 +473,9 @@ def test_a_community_has_profiles_of_its_own() -> None:
             '[trade]\nprofile = "quick"\n',
             r"f:\d+: trade.profile: quick: no such profile; there are",
         ),
-        ("[profile.mine]\ntust_floor = 1\n", r"f:\d+: profile.mine: tust_floor: no such weight"),
-        ("[profile.mine]\ntrust_floor = nan\n", "profile"),
-        ("[profile.mine]\ntrust_floor = -1\n", "profile"),
+        ("[profile.mine]\ntust_floor = 1\n", r"f:6: profile.mine.tust_floor: no such weight"),
+        ("[profile.mine]\ntrust_floor = nan\n", r"f:6: profile.mine.trust_floor: expected number"),
+        ("[profile.mine]\ntrust_floor = -1\n", r"f:6: profile.mine.trust_floor: expected number"),
         ('[trade]\nmakes_for = "nobody"\n', "trade.makes_for"),
     ],
 )

@@ -38,7 +38,7 @@ def test_a_new_node_is_well(home: Home) -> None:
     findings = doctor.examine(home, {})
 
     assert [finding.about for finding in findings] == [
-        *("python", "libp2p", "clock", "meshes", "home", "key", "settings", "disk"),
+        *("python", "libp2p", "clock", "meshes", "sandbox", "home", "key", "settings", "disk"),
         *("node", "records", "ports"),
     ]
     assert {finding.verdict for finding in findings} <= {"ok", "warn"}
@@ -77,6 +77,20 @@ def test_a_mistake_in_the_settings_is_named_with_its_line(home: Home) -> None:
 
     assert finding.verdict == "fail"
     assert "ipfs.litsen: no such setting" in finding.says
+
+
+def test_words_that_only_this_workshop_uses_are_told(home: Home) -> None:
+    with home.config.open("a") as file:
+        file.write(
+            '[[machine]]\nid = "a"\nprocess = "fdm"\nvolume_mm = [9, 9, 9]\n'
+            'materials = [{ material = "Willow", grams = 1 }, { material = "pla", grams = 1 }]\n'
+        )
+
+    told = [
+        finding.says for finding in doctor.examine_home(home, {}) if finding.about == "settings"
+    ]
+
+    assert told == ["1 machine", "words of its own: Willow"]
 
 
 def test_a_process_that_holds_the_home_and_does_not_answer_is_named(home: Home) -> None:

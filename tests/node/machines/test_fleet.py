@@ -8,7 +8,7 @@ import pytest
 from commonfab.node import clock
 from commonfab.node.home import config, keys
 from commonfab.node.machines import week
-from commonfab.node.machines.settings import Machine
+from commonfab.node.machines.settings import Machine, Material
 from commonfab.node.network.memory_transport import MemoryNetwork, MemoryTransport
 from commonfab.node.node import Node
 from commonfab.protocol.ids import Timestamp
@@ -74,6 +74,40 @@ def test_a_workshop_that_makes_for_known_nodes_makes_for_itself_and_for_no_stran
     assert node.fleet.quote(request, SUMMER, EVE.node) == (
         "mk makes only for those whom its owner knows."
     )
+
+
+FREE = a_machine(price_per_hour=0.0, materials=(Material(material="PLA", grams=1000),))
+LISTED = {"COMMONFAB_TRADE_LICENCES": "CC-BY-NC-4.0"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "environment", "licence", "is_made"),
+    [
+        (a_machine(), {}, "CC-BY-NC-4.0", False),
+        (a_machine(), {}, "CC-BY-NC-4.0 OR MIT", True),
+        (a_machine(), {}, "CC-BY-SA-4.0", True),
+        (a_machine(), {}, "LicenseRef-ours", True),
+        (FREE, {}, "CC-BY-NC-4.0", True),
+        (a_machine(), LISTED, "CC-BY-NC-4.0", True),
+    ],
+)
+def test_what_nobody_may_earn_money_with_is_made_only_for_nothing_or_where_it_is_listed(
+    node: Node, licence: str, is_made: bool
+) -> None:
+    part = a_part(bbox_um=(1_000, 1_000, 1_000), licence=licence)
+    request = a_request(part=part).body
+    assert isinstance(request, Request)
+
+    answer = node.fleet.quote(request, SUMMER, EVE.node)
+
+    assert isinstance(node.fleet.quote(request, SUMMER, node.me), list)
+    if is_made:
+        assert isinstance(answer, list)
+    else:
+        assert answer == (
+            "CC-BY-NC-4.0 is for non-commercial use only, and this workshop is paid for its work;"
+            " its operator may list the licence."
+        )
 
 
 @pytest.mark.parametrize(("machine", "environment"), [(a_machine(hours=OFFICE), {})])

@@ -46,7 +46,9 @@ async def test_a_lease_is_made_after_a_later_one_that_came_before_it(tmp_path: P
     async def check(request: Request, buyer: NodeId) -> str:
         return ""
 
-    bench = Workbench(node.fleet, desk.side, check, tell.send, lambda _: None, Journal())
+    bench = Workbench(
+        node.fleet, desk.side, check, tell.send, lambda _: None, Journal(), node.fitting.fitted
+    )
     made: list[tuple[bytes, bool]] = []
     async with trio.open_nursery() as nursery:
         await nursery.start(bench.run)

@@ -230,6 +230,18 @@ def test_what_came_before_its_time_is_not_asked_for() -> None:
     assert desk.wait(machine.GRAFT_AFTER_MS) == []
 
 
+@pytest.mark.rule("GOSSIP-8")
+def test_what_came_before_its_time_wakes_nobody_up() -> None:
+    desk, other = Desk(ALICE, BOB), a_record(2)
+    desk.hear(BOB, Have(LYON_AREA, (R_SHORT,)))
+    desk.now += 1
+    desk.hear(BOB, Have(LYON_AREA, (shorten(other.id),)))
+    desk.push(ALICE, R)
+    desk.push(ALICE, other)
+
+    assert desk.wait(machine.GRAFT_AFTER_MS - 1) == []
+
+
 def test_a_link_that_is_gone_is_neither_told_nor_asked() -> None:
     desk = Desk(ALICE, BOB)
     desk.hear(BOB, Have(LYON_AREA, (R_SHORT,)))

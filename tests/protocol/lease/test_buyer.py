@@ -46,20 +46,8 @@ from tests.builders import (
     body_of,
     later,
 )
-from tests.protocol.desk import BuyerDesk, FixedPlanner
+from tests.protocol.desk import BOTH, BuyerDesk, FixedPlanner, to_bob, to_carol
 from tests.protocol.signers import ALICE, BOB, CAROL
-
-BOTH = FixedPlanner(owners=(BOB, CAROL))
-NOBODY = FixedPlanner(owners=())
-
-
-def to_bob(letters: list[Record]) -> Record:
-    return next(letter for letter in letters if body_of(letter, Request).to == BOB.node)
-
-
-def to_carol(letters: list[Record]) -> Record:
-    return next(letter for letter in letters if body_of(letter, Request).to == CAROL.node)
-
 
 # From order to receipt.
 
@@ -354,6 +342,25 @@ def test_a_granted_job_is_asked_for_anew_when_its_owner_gives_it_up(what: str) -
     assert (request.epoch, request.pieces) == (2, 4)
     attempt = alice.job().attempts[0]
     assert (attempt.outcome, attempt.reason) == (outcome, "jam")
+
+
+@pytest.mark.rule("LEASE-18")
+def test_an_owner_that_spoilt_a_job_once_may_be_asked_first_again_but_not_after_twice() -> None:
+    alice = BuyerDesk()
+    lease, _ = alice.granted()
+    again = alice.take(a_receipt(lease, statement="failed", pieces=0, reason="jam"))[-1]
+    offer = an_offer(again, at=alice.now)
+    (acceptance,) = alice.take(offer)
+    second = a_lease(again, offer, acceptance, at=alice.now)
+    alice.take(second)
+    alice.take(a_progress(second, at=alice.now))
+    alice.planner.owners = (BOB, CAROL)
+
+    sent = alice.take(a_receipt(second, statement="failed", pieces=0, reason="jam"))
+
+    requests = [letter.body for letter in sent if isinstance(letter.body, Request)]
+    assert body_of(again, Request).to == BOB.node
+    assert [(request.to, request.epoch) for request in requests] == [(CAROL.node, 3)]
 
 
 @pytest.mark.rule("LEASE-12")

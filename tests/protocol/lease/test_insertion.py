@@ -12,6 +12,7 @@ from commonfab.protocol.author import Author
 from commonfab.protocol.ids import NodeId, Timestamp
 from commonfab.protocol.lease.intake import PATIENT_HOLDS_MAX, UNTAKEN_MAX
 from commonfab.protocol.lease.owner import Owner, Timing
+from commonfab.protocol.lease.schedule import TAKEN_COUNTS
 from commonfab.protocol.lease.slots import Leased, Quote, Ready, Running
 from commonfab.protocol.lease.starts import AtOnce, Load, Turn
 from commonfab.protocol.lease.windows import are_a_lie, public_half
@@ -131,7 +132,7 @@ class DearOrSlow:
 
     def quote(self, request: Request, now: Timestamp, buyer: NodeId) -> list[Quote] | str:
         return [
-            Quote("slow", 2 * HOUR_MS, 500, "EUR", 7200, 1, 1, 1),
+            Quote("slow", 3 * HOUR_MS, 500, "EUR", 7200, 1, 1, 1),
             Quote("fast", HOUR_MS, 1500, "EUR", 3600, 1, 1, 1),
         ]
 
@@ -139,8 +140,9 @@ class DearOrSlow:
 @pytest.mark.rule("LEASE-26")
 @pytest.mark.parametrize(("hour_minor", "machine"), [(0, "fast"), (999, "slow"), (1001, "fast")])
 def test_the_machine_that_is_best_for_the_buyer_is_offered(hour_minor: int, machine: str) -> None:
+    """Its leeway and its margin are no hours that anybody waits."""
     bob = OwnerDesk()
-    bob.side = Owner(Author(BOB), DearOrSlow(), Timing(leeway_permille=0))
+    bob.side = Owner(Author(BOB), DearOrSlow())
 
     offer = body_of(bob.held(a_request(hour_minor=hour_minor)), Offer)
 
@@ -184,7 +186,7 @@ class Closed(AtOnce):
 def test_nothing_is_promised_or_begun_while_the_workshop_is_closed_or_without_power() -> None:
     bob = OwnerDesk()
     bob.side = Owner(Author(BOB), FixedQuoter(), Timing(leeway_permille=0), starts=Closed())
-    lease = bob.leased(a_request(grace_ms=DAY_MS))
+    lease = bob.leased(a_request(patience_ms=DAY_MS))
 
     assert body_of(lease, Lease).start == NOON + HOUR_MS
     assert isinstance(bob.slot().state, Leased)
@@ -352,3 +354,27 @@ def test_another_buyers_grant_out_of_turn_changes_nothing() -> None:
     bob.take(a_grant(lease))
 
     assert [s.state for s in bob.slots() if s.lease == lease] == [Leased(lease)]
+
+
+@pytest.mark.rule("LEASE-7")
+def test_a_buyer_that_takes_leases_and_grants_none_is_refused_soon() -> None:
+    bob = OwnerDesk(FixedQuoter(window_ms=MINUTE_MS))
+    for number in range(UNTAKEN_MAX // TAKEN_COUNTS):
+        bob.leased(a_request(job=number, grace_ms=SECOND_MS))
+        bob.wait(4 * SECOND_MS)
+
+    (refusal,) = bob.take(a_request(job=UNTAKEN_MAX))
+
+    assert reason_of(refusal) == f"you let {UNTAKEN_MAX} offers lapse within an hour"
+
+
+@pytest.mark.rule("LEASE-7")
+def test_leases_that_their_owner_could_not_begin_are_not_held_against_their_buyer() -> None:
+    bob = OwnerDesk(FixedQuoter(window_ms=MINUTE_MS))
+    bob.running(a_request(job=9000))
+    bob.wait(2 * MINUTE_MS)
+    for number in range(UNTAKEN_MAX // TAKEN_COUNTS + 2):
+        bob.take(an_acceptance(bob.held(a_request(job=number, grace_ms=SECOND_MS, at=bob.now))))
+        bob.wait(4 * SECOND_MS)
+
+    assert isinstance(bob.held(a_request(job=UNTAKEN_MAX)).body, Offer)

@@ -33,12 +33,8 @@ from tests.builders import (
     an_acceptance,
     body_of,
 )
-from tests.protocol.desk import FixedQuoter, OwnerDesk, ended, reason_of
+from tests.protocol.desk import OTHER_ORDER, TWO, FixedQuoter, OwnerDesk, ended, reason_of
 from tests.protocol.signers import ALICE, BOB, CAROL
-
-TWO = FixedQuoter(machines=("mk3", "mk4"))
-OTHER_ORDER = b"order number two"
-
 
 # From request to receipt.
 
@@ -193,6 +189,17 @@ def test_a_machine_is_free_when_its_queue_ends() -> None:
 
     assert bob.side.free_at("mk3", bob.now) == NOON + 2 * WINDOW_MS
     assert bob.side.free_at("mk4", bob.now) == NOON
+
+
+@pytest.mark.rule("SCHED-31")
+def test_a_queue_is_as_long_as_its_jobs_probably_take() -> None:
+    bob = OwnerDesk(FixedQuoter(margin_ms=60_000))
+    bob.leased(a_request(job=0))
+    bob.leased(a_request(job=1))
+    bob.leased(a_request(job=2))
+
+    kept_for_the_first = NOON + WINDOW_MS
+    assert bob.side.free_at("mk3", bob.now) == kept_for_the_first + 2 * (WINDOW_MS - 60_000)
 
 
 # What is kept, and when.

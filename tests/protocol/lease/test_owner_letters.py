@@ -7,7 +7,8 @@ import pytest
 from commonfab.protocol import effects, events, records
 from commonfab.protocol.author import Author
 from commonfab.protocol.envelope import Envelope
-from commonfab.protocol.lease.owner import ENDED_KEPT_MS, RESEND_MS_MAX, TELL_MS_MAX, Owner, Timing
+from commonfab.protocol.lease.owner import ENDED_KEPT_MS, Owner, Timing
+from commonfab.protocol.lease.reporting import RESEND_MS_MAX, TELL_MS_MAX
 from commonfab.protocol.lease.slots import Running
 from commonfab.protocol.lease.windows import public_half
 from commonfab.protocol.limits import HOLD_MS_MAX
@@ -31,12 +32,8 @@ from tests.builders import (
     an_acceptance,
     body_of,
 )
-from tests.protocol.desk import FixedQuoter, OwnerDesk, reason_of
+from tests.protocol.desk import TWO, FixedQuoter, OwnerDesk, reason_of
 from tests.protocol.signers import BOB, EVE
-
-TWO = FixedQuoter(machines=("mk3", "mk4"))
-OTHER_ORDER = b"order number two"
-
 
 # Letters that come twice, late, or from somebody else.
 
@@ -207,7 +204,7 @@ def test_a_running_job_outlasts_its_machine_being_taken_off_the_list() -> None:
 @pytest.mark.rule("LEASE-18")
 def test_the_grant_is_asked_for_again_ever_more_slowly() -> None:
     bob = OwnerDesk()
-    bob.leased(a_request(grace_ms=HOUR_MS))
+    bob.leased(a_request(patience_ms=HOUR_MS))
     asked: list[int] = []
     for _ in range(11):
         wake_at = bob.wake_at()

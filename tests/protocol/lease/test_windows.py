@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from commonfab.protocol.ids import Timestamp
 from commonfab.protocol.lease.windows import (
+    START_GRACE_MS_MAX,
     Windows,
     are_a_lie,
     is_half_of,
@@ -16,9 +17,10 @@ from commonfab.protocol.lease.windows import (
     public_half,
     start_by,
 )
-from commonfab.protocol.records import Record, Window
+from commonfab.protocol.records import Record, Window, read
 from tests.builders import (
     GRACE_MS,
+    HOUR_MS,
     MINUTE_MS,
     NOON,
     WINDOW_MS,
@@ -30,6 +32,7 @@ from tests.builders import (
     body_of,
     later,
 )
+from tests.protocol.desk import OwnerDesk
 from tests.protocol.signers import BOB, CAROL
 
 REQUEST = a_request()
@@ -81,8 +84,18 @@ def test_a_lease_may_start_as_late_as_its_length_still_fits() -> None:
     with_leeway = body(0, 30, 20)
 
     assert length_of(with_leeway) == 20 * MINUTE_MS
-    assert start_by(with_leeway, grace_ms=0) == NOON + 11 * MINUTE_MS
-    assert start_by(with_leeway, grace_ms=5 * MINUTE_MS) == NOON + 15 * MINUTE_MS
+    assert start_by(with_leeway, grace_ms=0, patience_ms=0) == NOON + 11 * MINUTE_MS
+    assert start_by(with_leeway, grace_ms=5 * MINUTE_MS, patience_ms=0) == NOON + 15 * MINUTE_MS
+
+
+@pytest.mark.rule("LEASE-8")
+def test_no_grace_keeps_a_machine_for_a_day() -> None:
+    span = body(0, 30, 20)
+
+    assert start_by(span, grace_ms=24 * HOUR_MS, patience_ms=0) == (
+        NOON + 10 * MINUTE_MS + START_GRACE_MS_MAX
+    )
+    assert start_by(span, grace_ms=0, patience_ms=HOUR_MS) == NOON + 70 * MINUTE_MS
 
 
 @pytest.mark.rule("LEASE-24")
@@ -172,6 +185,37 @@ def test_what_is_long_over_is_remembered_no_more() -> None:
     windows.take(one, NOON)
 
     assert windows.take(window(5, 15), Timestamp(one.body.until)) is None
+
+
+STRAY = window(5, 15, seq=1)
+"""That Bob has signed, and has no lease of on its disk."""
+
+
+def lease_after(*strays: Record) -> Window:
+    """Return the window of Bob's next lease, after he has heard of these."""
+    bob = OwnerDesk()
+    bob.take(*strays)
+    return body_of(read(public_half(bob.leased())), Window)
+
+
+@pytest.mark.rule("LEASE-37")
+def test_a_window_that_its_owner_does_not_remember_is_named_as_over() -> None:
+    given = lease_after(STRAY)
+
+    assert (given.over, given.previous) == ((STRAY.id,), STRAY.id)
+
+
+@pytest.mark.rule("LEASE-37")
+@pytest.mark.parametrize("other", [window(60, 70), window(5, 15, machine="mk4")])
+def test_a_forgotten_window_elsewhere_is_not_named(other: Record) -> None:
+    assert lease_after(other).over == ()
+
+
+@pytest.mark.rule("LEASE-37")
+def test_the_windows_of_others_are_no_business_of_an_owner() -> None:
+    stray = a_window(OFFER, ACCEPTANCE, CAROL)
+
+    assert lease_after(stray).over == ()
 
 
 def test_the_grace_of_the_builders_is_more_than_a_share() -> None:

@@ -5,14 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonfab.scheduler.batches.shop import joined, shop_of
+from commonfab.scheduler.batches.shop import shop_of
 from commonfab.scheduler.batches.timing import Timing
 from commonfab.scheduler.constraints import Constraint
 from commonfab.scheduler.factors import LOADED_SETUP_SHARE
 from commonfab.scheduler.kernel import evaluate
 from commonfab.scheduler.problem import problem_of
 from commonfab.scheduler.weights import Weights
-from tests.scheduler.batches.shops import HOUR, a_shop
 from tests.scheduler.worlds import HOUR_MS, NOON, PLA, a_town, a_view, wants_of
 
 WEIGHTS = Weights()
@@ -61,25 +60,3 @@ def test_promised_windows_stand_in_their_order() -> None:
     assert shop.promised[1].tolist() == [list(sooner), list(later)]
     assert np.isinf(shop.promised[0]).all()
     assert np.isinf(shop.promised[2, 1]).all()
-
-
-def test_jobs_that_share_a_plate_are_one_with_one_set_up() -> None:
-    shop = a_shop(5, windows=0)
-    shop.material[:] = 0
-    shop.loaded[:] = 0
-    shop.latest[:] = np.inf
-    shop.work_ms[:] = HOUR
-
-    plate = joined(shop, [[2, 0], [1], [3]])
-
-    at = np.array([0])
-    one, after = Timing(plate).ends(at, np.array([[0]])), Timing(shop).ends(at, np.array([[2, 0]]))
-    assert one[0][0, 0] == after[0][0, 1] - LOADED_SETUP_SHARE.value * shop.setup_ms[0]
-    assert plate.mass_mg.tolist() == [
-        shop.mass_mg[0] + shop.mass_mg[2],
-        shop.mass_mg[1],
-        shop.mass_mg[3],
-    ]
-    waiting = (shop.waiting[0] + shop.waiting[2]) * one[0][0, 0]
-    cost = shop.cost[0, 0] + shop.cost[2, 0] + LOADED_SETUP_SHARE.value * shop.setup_cost[0]
-    assert Timing(plate).of(at, np.array([[0]]))[0][0] == pytest.approx(cost + waiting)

@@ -1,5 +1,7 @@
 """The ways that a buyer may choose from, and the profiles that find them."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,7 +109,13 @@ def test_a_blend_keeps_the_stricter_bounds() -> None:
     assert weights_of("far+ours", profiles).trust_floor == 0.3
 
 
-@pytest.mark.parametrize("name", ["slow", "cheap+slow", "cheap+fast+green"])
+@pytest.mark.parametrize("name", ["slow", "cheap+slow"])
 def test_a_name_that_stands_for_nothing_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="no such profile; there are cheap"):
+    with pytest.raises(UsageError, match="slow: no such profile; there are cheap"):
+        weights_of(name, PROFILES)
+
+
+@pytest.mark.parametrize("name", ["cheap+fast+green", "+cheap", "cheap+", "+"])
+def test_a_blend_is_named_by_two_profiles_and_no_other_number(name: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(name)}: what lies between two profiles"):
         weights_of(name, PROFILES)

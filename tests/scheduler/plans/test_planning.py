@@ -249,3 +249,20 @@ def test_planning_leaves_the_view_as_it_was() -> None:
 
     assert (view.machines.free_at == free_at).all()
     assert (view.stocks.mass_mg == stock).all()
+
+
+def test_the_cheap_stock_goes_to_whom_it_fits_best_whatever_their_order() -> None:
+    """The longest first would leave 10 g of it, the shortest first 30 g."""
+    grams = (70, 50, 50, 20)
+    parts = [
+        a_part(name=f"p{at}", seconds=60 * each, mass_mg=each * 1000)
+        for at, each in enumerate(grams)
+    ]
+    cheap = (Stock(material=PLA, mass_mg=100_000, price_minor_per_kg=0),)
+    dear = (Stock(material=PLA, mass_mg=1_000_000, price_minor_per_kg=90_000),)
+    town = [a_shop("cheap", a_machine(stock=cheap)), a_shop("dear", a_machine(stock=dear))]
+
+    found = way(town, Errand(of(*parts), 1, BERLIN), waiting_minor_per_hour=0.0)
+
+    assert found is not None
+    assert sum(each.mass_mg for each in found.makings if each.workshop == "cheap") == 100_000

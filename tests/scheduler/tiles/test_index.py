@@ -1,5 +1,6 @@
 """An index that heard of every change answers as one that was made just now."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -51,6 +52,24 @@ def test_an_index_that_heard_of_changes_answers_as_a_new_one(seed: int, at_once:
         ranked(town.view.snapshot(), wants)
         for _ in range(at_once):
             town.change()
+    fresh = a_view(list(town.known.values())).snapshot()
+
+    assert ranked(town.view.snapshot(), wants) == ranked(fresh, wants)
+
+
+@pytest.mark.rule("SCHED-8")
+@given(st.integers(0, 2**32), st.sampled_from([0, 1, 40]))
+@settings(max_examples=20, deadline=None)
+def test_who_was_left_out_of_one_question_is_known_in_the_next(seed: int, at_once: int) -> None:
+    """Some are asked only where others cannot: the index serves all such parts of one view."""
+    town, wants = Town(60, seed), wants_of(6, seed)
+    chance = Random(seed)
+    for _ in range(3):
+        others = chance.sample(sorted(town.known), len(town.known) // 2)
+        ranked(town.view.snapshot().without(others), wants)
+        for _ in range(at_once):
+            town.change()
+        ranked(town.view.snapshot().without(others[::2]), wants)
     fresh = a_view(list(town.known.values())).snapshot()
 
     assert ranked(town.view.snapshot(), wants) == ranked(fresh, wants)

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonfab.protocol.limits import LEASE_TERM_MS_MAX
+from commonfab.protocol.limits import (
+    LEASE_TERM_MS_MAX,
+    MASS_MG_MAX,
+    PART_SECONDS_MAX,
+    POWER_W_MAX,
+    PRICE_MINOR_MAX,
+    QUANTITY_MAX,
+)
 from commonfab.protocol.records import Machine, Stock
 from commonfab.scheduler import reference
 from commonfab.scheduler.constraints import BLOCKING, Constraint
@@ -21,6 +28,7 @@ from tests.scheduler.worlds import (
     HOUR_MS,
     LASER,
     NOON,
+    PLA,
     PLYWOOD,
     a_capacity,
     a_machine,
@@ -175,6 +183,22 @@ def test_an_explanation_goes_through_json_unchanged() -> None:
     said = explain(a_view(a_town(5, seed=1)).snapshot(), ONE, NOON, WEIGHTS)
 
     assert msgspec.json.decode(msgspec.json.encode(said), type=Explanation) == said
+
+
+def test_a_machine_as_slow_and_dear_as_records_allow_is_told_in_numbers_that_can_be_sent() -> None:
+    worst = a_machine(
+        speed_permille=1,
+        setup_seconds=PART_SECONDS_MAX,
+        price_minor_per_hour=PRICE_MINOR_MAX,
+        power_w=POWER_W_MAX,
+        free_at=2**53,
+        stock=(Stock(material=PLA, mass_mg=MASS_MG_MAX, price_minor_per_kg=PRICE_MINOR_MAX),),
+    )
+    want = Want(a_part(seconds=PART_SECONDS_MAX, mass_mg=MASS_MG_MAX), QUANTITY_MAX, BERLIN)
+    told = told_of(worst, want)
+
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=Verdict) == told
+    assert told.energy_mwh == told.milliminor == 2**53
 
 
 def test_an_empty_town_is_explained() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from commonfab.protocol.records import Design, Machine, Part
+from commonfab.protocol.limits import MASS_MG_MAX
+from commonfab.protocol.records import Design, Machine, Part, Stock
 from commonfab.scheduler.problem import Want
 from commonfab.scheduler.reference import Known
 from commonfab.scheduler.weights import Weights
@@ -14,6 +15,7 @@ from tests.scheduler.worlds import (
     HOUR_MS,
     LASER,
     NOON,
+    PLA,
     a_capacity,
     a_machine,
     a_part,
@@ -103,7 +105,54 @@ def test_more_pieces_than_all_stocks_are_enough_for_are_refused_with_the_numbers
 
 
 def test_what_weighs_nothing_is_not_refused_for_its_material() -> None:
-    assert said_of(a_part(mass_mg=0), machines=(a_machine(),), quantity=1_000) == ""
+    assert said_of(a_part(mass_mg=0), machines=(a_machine(),), quantity=100) == ""
+
+
+@pytest.mark.rule("SCHED-27")
+def test_more_pieces_than_fit_into_the_time_that_anybody_promises_are_refused() -> None:
+    rich = Stock(material=PLA, mass_mg=MASS_MG_MAX, price_minor_per_kg=0)
+    machines = (
+        a_machine(id="a", stock=(rich,)),
+        a_machine(id="b", stock=(rich,), speed_permille=500),
+    )
+
+    assert said_of(a_part(), machines=machines, quantity=1_010) == ""
+    assert said_of(a_part(), machines=machines, quantity=1_015) == (
+        "bracket: 1015 pieces are more than all machines known here can make in the 31 days for"
+        " which anybody promises: 1014"
+    )
+    assert said_of(a_part(seconds=0), machines=machines, quantity=100_000) == ""
+
+
+@pytest.mark.rule("SCHED-27")
+def test_parts_that_share_a_spool_need_enough_of_it_together() -> None:
+    parts = (a_part(), a_part(name="hinge", mass_mg=60_000))
+    small = a_machine(id="small", volume_um=(50_000, 50_000, 50_000))
+
+    assert said_of(*parts, machines=(a_machine(), small), quantity=9) == ""
+    assert said_of(*parts, machines=(a_machine(), small), quantity=10) == (
+        "bracket and hinge need 1100 g of PLA together; all machines known here that can make one"
+        " of them have 1000 g"
+    )
+
+
+def test_parts_of_different_materials_do_not_share_a_spool() -> None:
+    both = tuple(
+        Stock(material=name, mass_mg=1_000_000, price_minor_per_kg=0) for name in (PLA, "PETG")
+    )
+    parts = (a_part(), a_part(name="hinge", material="PETG"))
+
+    assert said_of(*parts, machines=(a_machine(stock=both),), quantity=20) == ""
+
+
+def test_the_nearest_machine_is_the_one_that_is_easiest_to_make_fit() -> None:
+    small = a_machine(id="small", volume_um=(50_000, 50_000, 50_000))
+    busy = a_machine(id="busy", stock=(), takes_jobs=False)
+
+    said = said_of(a_part(), machines=(small, busy))
+
+    assert "the nearest to it, busy at Motion Lab" in said
+    assert said.endswith("to make it fit: load 50 g of PLA and let it take jobs")
 
 
 def test_each_part_has_to_fit_a_machine() -> None:

@@ -354,3 +354,19 @@ def test_a_mass_beyond_what_the_file_holds_is_entered_as_the_most_it_holds(
 
     assert find(catalogue, "pump") == [heavy.id]
     assert find(catalogue, mass_mg_max=2**62) == []
+
+
+def test_the_forms_of_the_newest_versions_are_told_and_those_of_another_length_are_not(
+    catalogue: Catalogue,
+) -> None:
+    old = an_entry("Hand pump", part_fingerprint=b"1" * 70, seq=1)
+    new = an_entry("Hand pump", part_fingerprint=b"2" * 70, seq=2)
+    other = an_entry("Bucket", part_fingerprint=b"3" * 60)
+    unknown = an_entry("Rope")
+    catalogue.add([old, new, other, unknown])
+
+    assert catalogue.forms(70) == [(new.id, 0, b"2" * 70)]
+
+    catalogue.remove([new.id])
+
+    assert catalogue.forms(70) == [(old.id, 0, b"1" * 70)]

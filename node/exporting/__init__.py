@@ -1,0 +1,1 @@
+"""Exporting: designs and workshops in the words of others."""

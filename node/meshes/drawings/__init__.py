@@ -1,0 +1,1 @@
+"""Drawings for machines that cut sheets: DXF and SVG, measured."""

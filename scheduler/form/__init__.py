@@ -1,0 +1,1 @@
+"""What the form of a part tells a maker: walls, poses, and which other part it is like."""

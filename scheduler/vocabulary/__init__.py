@@ -1,0 +1,1 @@
+"""One name for each process and material, and the names that others give them."""
