@@ -19,7 +19,7 @@ help:
 	@echo "make check         formatting, lint, types"
 	@echo "make sim           networks under faults, one node in five a rogue: 1,000 seeds of 30 nodes"
 	@echo "                   and 40 of 100, in about 8 minutes of two cores; make test has the first"
-	@echo "                   500 of 30"
+	@echo "                   300 of 30"
 	@echo "make sim QUICK=1   the 40 of 100 nodes alone, in about a minute"
 	@echo "make lab           20 real nodes on a bad link, then among 80 Sybils; wants root"
 	@echo "make soak          for hours: 10,000 seeds (SEEDS=...) of 100 nodes that nobody has tried,"

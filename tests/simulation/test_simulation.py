@@ -21,7 +21,7 @@ from .seeds import figures, outcomes, replay_line, sort_out
 from .world import NODES, REAL_EVERY, World
 
 ROOT = Path(__file__).parents[2]
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "500"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "300"))
 PARTS = 8
 """All seeds at once would look like a test that hangs."""
 FOUND_WITHIN = 12
