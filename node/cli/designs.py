@@ -90,7 +90,7 @@ def _print_alike(called: Called, like: str, limit: int) -> None:
     if found is None:
         return
     if not found.lines:
-        say(f"None to compare with: the form of {count(found.compared, 'part')} is known here.")
+        say("None to compare with: the form of no other part is known here.")
         return
     columns = [
         Column(title="like", is_right=True),

@@ -96,8 +96,10 @@ def print_quoted(quoted: "Quoted") -> None:
 
 
 def _table(lines: "list[PartQuote]") -> "RenderableType":
+    from commonfab.scheduler.reasons import duration
+
     from .table import Column, table, width
-    from .words import mass, text
+    from .words import energy, mass, text
 
     columns = [
         Column(title="part"),
@@ -105,7 +107,7 @@ def _table(lines: "list[PartQuote]") -> "RenderableType":
         Column(title="workshop"),
         Column(title="machine"),
         Column(title="plates", is_right=True, drop=4),
-        Column(title="time", is_right=True),
+        Column(title="time", is_right=True, wraps=True),
         Column(title="material", is_right=True, drop=3),
         Column(title="energy", is_right=True, drop=5),
         Column(title="CO2e", is_right=True, drop=2),
@@ -119,10 +121,10 @@ def _table(lines: "list[PartQuote]") -> "RenderableType":
             text(line.workshop),
             text(line.machine),
             str(line.plates) if line.plates else "?",
-            _span(*(_hours(seconds) for seconds in line.seconds_range)),
+            _span(*(duration(seconds * 1000) for seconds in line.seconds_range)),
             _span(*(mass(mass_mg) for mass_mg in line.mass_range)),
-            f"{line.energy_mwh / 1e6:.2f} kWh",
-            mass(line.co2e_mg),
+            energy(line.energy_mwh) if line.energy_mwh else "?",
+            mass(line.co2e_mg) if line.energy_mwh else "?",
             _price(line),
             line.basis,
         ]
@@ -132,7 +134,7 @@ def _table(lines: "list[PartQuote]") -> "RenderableType":
 
 
 def _span(low: str, high: str) -> str:
-    return high if low == high else f"{low}-{high}"
+    return high if low == high else f"{low} - {high}"
 
 
 def _price(line: "PartQuote") -> str:
@@ -140,7 +142,3 @@ def _price(line: "PartQuote") -> str:
 
     low, high = (f"{minor / 100:.2f}" for minor in line.price_range)
     return f"{_span(low, high)} {text(line.currency)}"
-
-
-def _hours(seconds: int) -> str:
-    return f"{seconds // 3600}:{seconds % 3600 // 60:02d}"

@@ -31,7 +31,7 @@ REFUSED = PartQuote(
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", "160")
 
 
 def printed(capsys: pytest.CaptureFixture[str], *lines: PartQuote) -> str:
@@ -45,8 +45,16 @@ def test_a_quote_is_a_line_with_its_ranges_and_what_they_rest_on(
     said = printed(capsys, LINE, REFUSED)
 
     assert "10 times hook, eight of ten within the ranges:" in said
-    row = next(line for line in said.splitlines() if "mk3" in line and "1:48" in line)
-    for cell in ("10", "2", "1:48-2:18", "50 g", "0.24 kWh", "60 g", "11.00-14.00 EUR"):
+    row = next(line for line in said.splitlines() if "mk3" in line and "1 h 48" in line)
+    for cell in (
+        "10",
+        "2",
+        "1 h 48 min - 2 h 18 min",
+        "50 g",
+        "240 Wh",
+        "60 g",
+        "11.00 - 14.00 EUR",
+    ):
         assert cell in row
     assert "sliced, corrected by 7 jobs" in row
     assert "mk3: it stands on 12 mm2 only" in said
@@ -68,4 +76,13 @@ def test_where_no_machine_can_make_it_only_the_reasons_are_said(
 def test_a_price_that_is_sure_is_one_number(capsys: pytest.CaptureFixture[str]) -> None:
     gift = structs.replace(LINE, price_minor=0, price_range=(0, 0))
 
-    assert "0.00-" not in printed(capsys, gift)
+    assert "0.00 -" not in printed(capsys, gift)
+
+
+def test_what_a_machine_of_unknown_power_takes_is_not_said_to_be_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = printed(capsys, structs.replace(LINE, energy_mwh=0, co2e_mg=0))
+
+    assert "Wh" not in said
+    assert "?" in said
